@@ -1,0 +1,1 @@
+//! The compiled plan (placeholder until the next commit).

@@ -1,0 +1,1 @@
+"""A low-latency UDP market-data feed handler."""

@@ -1,0 +1,1 @@
+"""The instrument: what sends a feed, so that one can be received."""
