@@ -6,5 +6,6 @@
 //! message a fate, [`latency`] every stage a stamp. [`plan`] is a protocol declaration, compiled. The middle is
 //! sans-I/O: it takes bytes and `now_ns`, and returns results.
 
+pub mod padded;
 pub mod plan;
 pub mod spec;
