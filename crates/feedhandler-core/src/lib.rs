@@ -1,11 +1,30 @@
 //! The hot path of feedhandler, without Python: what a datagram passes through from the socket or a capture file to
 //! rows of columns.
 //!
-//! General layout, in the order data meets it: [`wire`] and [`ring`] (live) or [`capture`] (files) hand datagrams to
+//! General layout, in the order data meets it: `wire` and `ring` (live) or `capture` (files) hand datagrams to
 //! [`pipeline`], which drives [`framing`] → [`arbitrate`] → [`decode`] → [`batch`]. [`ledger`] gives every packet and
 //! message a fate, [`latency`] every stage a stamp. [`plan`] is a protocol declaration, compiled. The middle is
 //! sans-I/O: it takes bytes and `now_ns`, and returns results.
 
+#[cfg(target_endian = "big")]
+compile_error!("rows are written in little-endian byte order; no big-endian machine was at hand to test on");
+
+pub mod arbitrate;
+pub mod batch;
+pub mod decode;
+pub mod digest;
+pub mod event;
+mod field;
+pub mod framing;
+pub mod history;
+pub mod layout;
+pub mod ledger;
+pub mod malformed;
+pub mod msgpack;
 pub mod padded;
+pub mod pipeline;
 pub mod plan;
+mod rows;
 pub mod spec;
+
+pub use rows::Rows;

@@ -1,0 +1,43 @@
+//! What an arbiter knows of one line.
+
+use crate::framing::SessionId;
+
+/// A line's place in the sequence.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LineState {
+    /// Session, by number of the channel's sessions, that the line was last in.
+    pub epoch: u32,
+    /// Identifier of that session.
+    pub session: Option<SessionId>,
+    /// First unit behind what the line has come to.
+    pub position: Option<u64>,
+    /// Packets in a row that continued the order below `position`.
+    behind_run: u8,
+    /// Packets in a row from a session that the channel has left.
+    pub stale_run: u32,
+}
+
+/// A packet far ahead was a stray when its line then goes on in order, without it, for this many packets.
+const STRAY_PACKETS: u8 = 2;
+
+impl LineState {
+    /// The line comes into a session.
+    pub fn enter(&mut self, epoch: u32, session: SessionId) {
+        *self = Self { epoch, session: Some(session), ..Self::default() };
+    }
+
+    /// The line brought a packet that ends at `end`; `is_next` when it continued the order.
+    ///
+    /// Copies of what is past leave the position alone; packets that continue the order below it, time and again, show
+    /// that what had raised it was a stray.
+    #[inline]
+    pub fn move_to(&mut self, end: u64, is_next: bool) {
+        self.stale_run = 0;
+        let is_ahead = self.position.is_none_or(|position| end >= position);
+        self.behind_run = if is_ahead { 0 } else { self.behind_run.saturating_add(u8::from(is_next)) };
+        if is_ahead || self.behind_run >= STRAY_PACKETS {
+            self.position = Some(end);
+            self.behind_run = 0;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! batch: the tables that decode fills, and the one object that crosses to Python.
+
+use std::sync::Arc;
+
+use crate::event::{self, Event};
+use crate::layout::RowLayout;
+use crate::plan::Plan;
+use crate::rows::{Pool, Rows};
+
+/// Bytes of a row of the arrival order.
+pub const ORDER_BYTES: usize = 8;
+
+/// Columns of `batch.order` (little-endian on every machine): which row of which table came, in the order of arrival.
+#[must_use]
+pub fn order_layout() -> RowLayout {
+    let columns = [("table", "u2", 2), ("code", "u2", 2), ("row", "u4", 4)];
+    RowLayout::new(columns.into_iter().map(|(name, format, width)| (name, format.to_owned(), width)))
+}
+
+/// A batch being filled.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    tables: Vec<Rows>,
+    order: Rows,
+    events: Rows,
+}
+
+/// A place in a batch to which it can be taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    order: usize,
+}
+
+impl BatchBuilder {
+    /// An empty batch for messages of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let rows = |row_bytes| Rows::new(Arc::new(Pool::default()), row_bytes);
+        Self {
+            tables: plan.tables.iter().map(|table| rows(table.layout.row_bytes)).collect(),
+            order: rows(ORDER_BYTES),
+            events: rows(event::EVENT_BYTES),
+        }
+    }
+
+    /// Messages in the batch.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Events in the batch.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Where the next row of `table` will stand.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, table: u16) -> *mut u8 {
+        self.tables[usize::from(table)].next()
+    }
+
+    /// The next row of `table`, filled from `template`, which is as long as the row or at most 15 bytes longer.
+    #[inline(always)]
+    pub(crate) fn blank_row(&mut self, table: u16, template: &[[u8; 16]]) -> &mut [u8] {
+        let rows = &mut self.tables[usize::from(table)];
+        let (row, row_bytes) = (rows.next(), rows.row_bytes());
+        debug_assert!(template.len() * 16 < row_bytes + 16);
+        for (piece, index) in template.iter().zip(0..) {
+            // SAFETY: `row` has room for row_bytes and ROW_SLACK_BYTES, of which the template uses at most 15.
+            unsafe { row.cast::<[u8; 16]>().add(index).write_unaligned(*piece) };
+        }
+        // SAFETY: the row's bytes have just been written, and `self` stays borrowed with the slice.
+        unsafe { std::slice::from_raw_parts_mut(row, row_bytes) }
+    }
+
+    /// Makes the row at [`BatchBuilder::row`] part of the batch.
+    ///
+    /// # Safety
+    /// All of the row's bytes must have been written.
+    #[inline(always)]
+    pub(crate) unsafe fn commit(&mut self, table: u16, code: u16) {
+        let rows = &mut self.tables[usize::from(table)];
+        #[expect(clippy::cast_possible_truncation, reason = "a batch is closed long before 2^32 rows")]
+        let row = rows.len() as u32;
+        // SAFETY: the caller has written the row.
+        unsafe { rows.commit() };
+        let entry = u64::from(table) | u64::from(code) << 16 | u64::from(row) << 32;
+        // SAFETY: `next` has room for a row of the order: 8 bytes on a multiple of 8, all of which are written.
+        unsafe {
+            self.order.next().cast::<u64>().write(entry.to_le());
+            self.order.commit();
+        }
+    }
+
+    /// Appends an event.
+    pub fn push_event(&mut self, channel: u16, event: &Event) {
+        self.events.push(&event.row(channel, self.order.len() as u64));
+    }
+
+    /// The present place.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { order: self.order.len() }
+    }
+
+    /// Takes all rows back that came after `mark`, and calls `undone` with the code of each.
+    pub fn undo_to(&mut self, mark: Mark, mut undone: impl FnMut(u16)) {
+        let order = &self.order.bytes()[mark.order * ORDER_BYTES..];
+        for entry in order.chunks_exact(ORDER_BYTES) {
+            self.tables[usize::from(u16::from_le_bytes([entry[0], entry[1]]))].undo(1);
+            undone(u16::from_le_bytes([entry[2], entry[3]]));
+        }
+        self.order.undo(self.order.len() - mark.order);
+    }
+
+    /// Closes the batch and begins the next.
+    pub fn finish(&mut self) -> Batch {
+        let take = |rows: &mut Rows| {
+            let next = rows.successor();
+            std::mem::replace(rows, next)
+        };
+        Batch {
+            tables: self.tables.iter_mut().map(|rows| (!rows.is_empty()).then(|| Arc::new(take(rows)))).collect(),
+            order: Arc::new(take(&mut self.order)),
+            events: Arc::new(take(&mut self.events)),
+            queue_depth: 0,
+        }
+    }
+}
+
+/// A closed batch: immutable, and its memory lives as long as anybody holds a part of it.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// One entry a table of the plan; none where no message of it came.
+    pub tables: Vec<Option<Arc<Rows>>>,
+    /// Arrival order over the tables, by [`order_layout`].
+    pub order: Arc<Rows>,
+    /// Events, by [`event::layout`].
+    pub events: Arc<Rows>,
+    /// Datagrams that waited in the ring when the batch was closed.
+    pub queue_depth: usize,
+}

@@ -1,0 +1,195 @@
+//! decode: the messages of a packet become rows of tables, by the compiled plan.
+//!
+//! Stands between arbitrate, which says which packet is next, and batch, which owns the tables. A packet is decoded
+//! whole or not at all: where its framing turns out to lie, the rows it had already written are taken back, so that
+//! another line's good copy can still win.
+
+mod binary;
+mod msgpack;
+mod shuffle;
+
+pub use binary::BinaryPlan;
+pub use msgpack::MsgpackPlan;
+
+use crate::batch::BatchBuilder;
+use crate::digest::Digest;
+use crate::framing::Delimiter;
+use crate::layout::Leading;
+use crate::malformed::Reason;
+use crate::padded::Padded;
+use crate::plan::{MessagesPlan, Plan};
+use crate::spec::SequenceUnit;
+
+/// A packet's messages, and which of them are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// The bytes behind the packet header.
+    pub bytes: Padded<'a>,
+    /// Number of messages in it; without it, as many as there are bytes for.
+    pub messages: Option<u64>,
+    /// Messages at its beginning that were delivered before.
+    pub skip: u64,
+    /// Leading columns of its first message.
+    pub leading: Leading,
+    /// What the sequence number counts.
+    pub unit: SequenceUnit,
+}
+
+impl Payload<'_> {
+    /// Leading columns of the message at `place`.
+    #[inline]
+    fn leading_of(&self, place: u64) -> Leading {
+        let step = if self.unit == SequenceUnit::Packets { 0 } else { place };
+        Leading { seq: self.leading.seq.wrapping_add(step), ..self.leading }
+    }
+
+    /// The part of a message's digest that its sequence number does not tell.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "only tells messages of one packet apart")]
+    fn digest_place(&self, place: u64) -> u32 {
+        if self.unit == SequenceUnit::Packets { place as u32 } else { 0 }
+    }
+}
+
+/// What became of the messages of a packet.
+#[derive(Clone, Debug, Default)]
+pub struct Decoded {
+    /// Messages in the packet, those skipped included.
+    pub messages: u64,
+    /// Messages that became rows.
+    pub rows: u64,
+    /// Messages of a type that the declaration does not know.
+    pub unknown: u64,
+    /// Messages that could not be decoded.
+    pub malformed: u64,
+    /// Messages longer than declared: of a newer version, read as far as known.
+    pub longer: u64,
+    /// Bytes behind the last message that the header did not count.
+    pub trailing_bytes: u64,
+    /// Digest of the messages that were not skipped.
+    pub digest: Digest,
+    /// The first message that could not be decoded, and why.
+    pub fault: Option<(u64, Reason)>,
+}
+
+impl Decoded {
+    fn note_fault(&mut self, place: u64, reason: Reason) {
+        self.malformed += 1;
+        self.fault.get_or_insert((place, reason));
+    }
+}
+
+/// Code of a message whose type the declaration does not know: how often it came.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct UnknownCode {
+    /// The code, as a character where it is a printable one.
+    pub code: String,
+    /// Messages.
+    pub count: u64,
+}
+
+/// Different unknown codes that are told apart; further ones are counted in the ledger only.
+const MOST_UNKNOWN_CODES: usize = 64;
+
+/// Decodes packets of one protocol and counts messages by type.
+#[derive(Debug)]
+pub struct Decoder {
+    counts: Vec<u64>,
+    unknown: Vec<UnknownCode>,
+    /// A packet without slack behind it is copied here first.
+    scratch: Vec<u8>,
+    /// A message without its optional fields is completed here.
+    short: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder for packets of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self { counts: vec![0; plan.codes.len()], unknown: Vec::new(), scratch: Vec::new(), short: Vec::new() }
+    }
+
+    /// Rows so far, by index of [`Plan::codes`].
+    #[must_use]
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// Codes that were met and are not in the declaration.
+    #[must_use]
+    pub fn unknown(&self) -> &[UnknownCode] {
+        &self.unknown
+    }
+
+    /// Decodes a packet's messages into `out`.
+    ///
+    /// # Errors
+    /// [`Reason`] where the packet's framing lies; `out` is then as it was.
+    pub fn packet(
+        &mut self,
+        plan: &Plan,
+        delimiter: &Delimiter,
+        payload: &Payload<'_>,
+        out: &mut BatchBuilder,
+    ) -> Result<Decoded, Reason> {
+        if payload.bytes.has_slack() {
+            return self.padded(plan, delimiter, payload, out);
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let payload = Payload { bytes: copy_with_slack(payload.bytes, &mut scratch), ..*payload };
+        let decoded = self.padded(plan, delimiter, &payload, out);
+        self.scratch = scratch;
+        decoded
+    }
+
+    fn padded(
+        &mut self,
+        plan: &Plan,
+        delimiter: &Delimiter,
+        payload: &Payload<'_>,
+        out: &mut BatchBuilder,
+    ) -> Result<Decoded, Reason> {
+        let before = out.mark();
+        let decoded = match &plan.messages {
+            MessagesPlan::Binary(messages) => binary::packet(messages, delimiter, payload, self, out),
+            MessagesPlan::Msgpack(messages) => msgpack::packet(messages, delimiter, payload, self, out),
+        };
+        if decoded.is_err() {
+            out.undo_to(before, |code| self.counts[usize::from(code)] -= 1);
+        }
+        decoded
+    }
+
+    /// Follows a packet's framing without decoding: whether it could be delivered later.
+    ///
+    /// # Errors
+    /// [`Reason`] where the framing lies.
+    pub fn check(plan: &Plan, delimiter: &Delimiter, payload: Padded<'_>, messages: Option<u64>) -> Result<(), Reason> {
+        let (slot, end) = (payload.slot(), payload.len());
+        let (mut at, mut place) = (0, 0);
+        while messages.map_or(at < end, |messages| place < messages) {
+            at = match &plan.messages {
+                MessagesPlan::Binary(messages) => delimiter.next(slot, at, end, messages)?.next,
+                MessagesPlan::Msgpack(_) => msgpack::skip_at(slot, at, end)?,
+            };
+            place += 1;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn note_unknown(&mut self, code: String) {
+        if let Some(known) = self.unknown.iter_mut().find(|unknown| unknown.code == code) {
+            known.count += 1;
+        } else if self.unknown.len() < MOST_UNKNOWN_CODES {
+            self.unknown.push(UnknownCode { code, count: 1 });
+        }
+    }
+}
+
+fn copy_with_slack<'a>(bytes: Padded<'_>, scratch: &'a mut Vec<u8>) -> Padded<'a> {
+    scratch.clear();
+    scratch.extend_from_slice(bytes.bytes());
+    scratch.resize(bytes.len() + crate::padded::SLACK_BYTES, 0);
+    Padded::new(scratch, bytes.len())
+}

@@ -1,0 +1,108 @@
+//! How one message of a payload ends and the next begins.
+
+use crate::decode::BinaryPlan;
+use crate::field::IntField;
+use crate::malformed::Reason;
+use crate::plan::PlanError;
+use crate::spec::{DelimiterSpec, FileSpec, IntSpec};
+
+/// A delimiter, compiled.
+#[derive(Clone, Copy, Debug)]
+pub enum Delimiter {
+    /// The payload is one message.
+    Whole,
+    /// A length stands in each message block.
+    Length(Length),
+    /// msgpack objects, one behind the other: each tells its own end.
+    Msgpack,
+    /// One msgpack array of objects; framing has stepped into it.
+    MsgpackArray,
+}
+
+/// A length in each message block.
+#[derive(Clone, Copy, Debug)]
+pub struct Length {
+    field: IntField,
+    excludes: usize,
+    data_offset: usize,
+    is_zero_by_type: bool,
+}
+
+/// Where a message stands, and where the next block begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// First byte of the message.
+    pub start: usize,
+    /// First byte behind the message.
+    pub end: usize,
+    /// First byte of the next block.
+    pub next: usize,
+}
+
+impl Delimiter {
+    /// Compiles a packet's delimiter.
+    ///
+    /// # Errors
+    /// [`PlanError`] where a length does not stand in front of the message's data.
+    pub fn new(spec: &DelimiterSpec) -> Result<Self, PlanError> {
+        match *spec {
+            DelimiterSpec::Whole {} => Ok(Self::Whole),
+            DelimiterSpec::Msgpack {} => Ok(Self::Msgpack),
+            DelimiterSpec::MsgpackArray {} => Ok(Self::MsgpackArray),
+            DelimiterSpec::Length { field, excludes, data_offset } => {
+                Length::new(field, excludes, data_offset, false).map(Self::Length)
+            }
+        }
+    }
+
+    /// Compiles the delimiter of a file of bare messages.
+    ///
+    /// # Errors
+    /// As [`Delimiter::new`].
+    pub fn of_file(spec: &FileSpec) -> Result<Self, PlanError> {
+        Length::new(spec.field, spec.excludes, spec.data_offset, spec.zero_length_by_type).map(Self::Length)
+    }
+
+    /// The block at `at`, in a payload that is the first `end` bytes of `slot`.
+    ///
+    /// # Errors
+    /// [`Reason::CountTooLarge`] where the payload is over, [`Reason::BlockLength`] where the block runs beyond it.
+    #[inline(always)]
+    pub fn next(&self, slot: &[u8], at: usize, end: usize, plan: &BinaryPlan) -> Result<Block, Reason> {
+        match self {
+            Self::Length(length) => length.next(slot, at, end, plan),
+            Self::Whole | Self::Msgpack | Self::MsgpackArray if at < end => Ok(Block { start: at, end, next: end }),
+            Self::Whole | Self::Msgpack | Self::MsgpackArray => Err(Reason::CountTooLarge),
+        }
+    }
+}
+
+impl Length {
+    fn new(field: IntSpec, excludes: usize, data_offset: usize, is_zero_by_type: bool) -> Result<Self, PlanError> {
+        if !(1..=8).contains(&field.width) {
+            return Err(PlanError::new("delimiter.length", format!("a width of 1 to 8, found {}", field.width)));
+        }
+        Ok(Self { field: IntField::new(field), excludes, data_offset, is_zero_by_type })
+    }
+
+    #[inline(always)]
+    fn next(&self, slot: &[u8], at: usize, end: usize, plan: &BinaryPlan) -> Result<Block, Reason> {
+        if at + self.field.end() > end {
+            return Err(if at >= end { Reason::CountTooLarge } else { Reason::BlockLength });
+        }
+        let length = self.field.load(slot, at).ok_or(Reason::BlockLength)?;
+        let start = at + self.data_offset;
+        let next = if length == 0 && self.is_zero_by_type {
+            let data = slot.get(start..end).ok_or(Reason::BlockLength)?;
+            start + plan.length_by_type(data).ok_or(Reason::BlockLength)?
+        } else {
+            // A length beyond the payload is refused before it is added to anything.
+            let length = usize::try_from(length).ok().filter(|length| *length <= end).ok_or(Reason::BlockLength)?;
+            at + self.excludes + length
+        };
+        if next < start || next > end || next < at + self.field.end() {
+            return Err(Reason::BlockLength);
+        }
+        Ok(Block { start, end: next, next })
+    }
+}

@@ -1,0 +1,111 @@
+//! Where each column of a table's row stands: the one definition from which the numpy dtype and the writer both come.
+
+use serde::Serialize;
+
+/// A column: its name, its numpy format (native byte order), and where in the row it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Name in snake case.
+    pub name: String,
+    /// numpy array-protocol type string without byte order: `u8`, `S4`.
+    pub format: String,
+    /// Offset in the row, in bytes.
+    pub offset: usize,
+    /// Width in bytes.
+    pub width: usize,
+}
+
+/// The layout of a row: columns in order, each aligned as C would align it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowLayout {
+    /// Columns in order.
+    pub columns: Vec<Column>,
+    /// Distance from one row to the next.
+    pub row_bytes: usize,
+}
+
+/// Alignment of every row, so that each 8-byte column is aligned in every row.
+const ROW_ALIGN: usize = 8;
+
+impl RowLayout {
+    /// Lays out columns of `(name, format, width)` one behind the other.
+    #[must_use]
+    pub fn new<'a>(fields: impl IntoIterator<Item = (&'a str, String, usize)>) -> Self {
+        let mut columns = Vec::new();
+        let mut end: usize = 0;
+        for (name, format, width) in fields {
+            let offset = end.next_multiple_of(alignment(&format, width));
+            end = offset + width;
+            columns.push(Column { name: name.to_owned(), format, offset, width });
+        }
+        Self { columns, row_bytes: end.next_multiple_of(ROW_ALIGN) }
+    }
+
+    /// Lays out a message's table: the leading columns, then its own.
+    #[must_use]
+    pub fn of_message<'a>(fields: impl IntoIterator<Item = (&'a str, String, usize)>) -> Self {
+        Self::new(leading().into_iter().chain(fields))
+    }
+}
+
+/// Text and bytes stand anywhere; numbers on a multiple of their width.
+fn alignment(format: &str, width: usize) -> usize {
+    if format.starts_with(['S', 'V']) { 1 } else { width.max(1) }
+}
+
+/// The columns that every message's table begins with.
+fn leading() -> [(&'static str, String, usize); 3] {
+    [("seq", "u8".into(), 8), ("ts_recv_ns", "u8".into(), 8), ("channel", "u2".into(), 2)]
+}
+
+/// Bytes that the leading columns take: [`Leading::write`] fills them.
+pub const LEADING_BYTES: usize = 18;
+
+/// The leading columns of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Leading {
+    /// Sequence number of the message (or of its packet, where packets are counted).
+    pub seq: u64,
+    /// Receive time of its packet, ns since 1970.
+    pub ts_recv_ns: u64,
+    /// Channel it came on.
+    pub channel: u16,
+}
+
+impl Leading {
+    /// Writes the leading columns at the start of `row`.
+    ///
+    /// # Panics
+    /// When `row` is shorter than [`LEADING_BYTES`].
+    #[inline]
+    pub fn write(&self, row: &mut [u8]) {
+        row[..8].copy_from_slice(&self.seq.to_ne_bytes());
+        row[8..16].copy_from_slice(&self.ts_recv_ns.to_ne_bytes());
+        row[16..LEADING_BYTES].copy_from_slice(&self.channel.to_ne_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leading_columns_stand_where_the_writer_puts_them() {
+        let layout = RowLayout::of_message([]);
+        let offsets: Vec<_> = layout.columns.iter().map(|c| (c.name.as_str(), c.offset, c.width)).collect();
+        assert_eq!(offsets, [("seq", 0, 8), ("ts_recv_ns", 8, 8), ("channel", 16, 2)]);
+        assert_eq!(layout.row_bytes, 24);
+
+        let mut row = [0; 24];
+        Leading { seq: 1, ts_recv_ns: 2, channel: 3 }.write(&mut row);
+        assert_eq!((row[0], row[8], row[16]), (1, 2, 3));
+    }
+
+    #[test]
+    fn numbers_are_aligned_and_text_is_not() {
+        let layout = RowLayout::of_message([("a", "S3".into(), 3), ("b", "u4".into(), 4), ("c", "u8".into(), 8)]);
+        let offsets: Vec<_> = layout.columns[3..].iter().map(|c| c.offset).collect();
+        assert_eq!(offsets, [18, 24, 32]);
+        assert_eq!(layout.row_bytes, 40);
+    }
+}

@@ -1,0 +1,60 @@
+//! Why a packet or a message could not be used. Bad wire data is counted under these names and never stops the feed.
+
+use serde::Serialize;
+
+/// What was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The packet is shorter than its header.
+    ShortHeader,
+    /// A header field holds a value of another protocol or version.
+    UnexpectedValue,
+    /// The payload length in the header does not agree with the datagram.
+    PayloadLength,
+    /// A message's length runs beyond the packet, or is too small to hold itself.
+    BlockLength,
+    /// The header counts more messages than the packet holds.
+    CountTooLarge,
+    /// The datagram was larger than the ring's slot and was cut off.
+    DatagramCutOff,
+    /// One stray packet was far ahead of the sequence that went on without it.
+    ImplausibleSequence,
+    /// A message is shorter than its type's fields.
+    MessageTooShort,
+    /// A msgpack value ends before it is complete.
+    Incomplete,
+    /// A byte that no msgpack value begins with (0xc1).
+    ReservedByte,
+    /// A msgpack value is of a kind that the column cannot hold.
+    WrongKind,
+    /// A number does not fit the column.
+    OutOfRange,
+    /// Text or binary is longer than the column.
+    TooLong,
+    /// A field that is not optional is missing.
+    MissingField,
+}
+
+impl Reason {
+    /// The name used in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ShortHeader => "short_header",
+            Self::UnexpectedValue => "unexpected_value",
+            Self::PayloadLength => "payload_length",
+            Self::BlockLength => "block_length",
+            Self::CountTooLarge => "count_too_large",
+            Self::DatagramCutOff => "datagram_cut_off",
+            Self::ImplausibleSequence => "implausible_sequence",
+            Self::MessageTooShort => "message_too_short",
+            Self::Incomplete => "incomplete",
+            Self::ReservedByte => "reserved_byte",
+            Self::WrongKind => "wrong_kind",
+            Self::OutOfRange => "out_of_range",
+            Self::TooLong => "too_long",
+            Self::MissingField => "missing_field",
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! The middle: framing, arbitrate, decode and ledger, driven by datagrams and by time.
+//!
+//! Live reception, capture files, tests and fuzzers drive this one object. It does no input or output and looks at no
+//! clock: [`Pipeline::on_datagram`] takes bytes, [`Pipeline::advance`] takes the time until which every line has been
+//! looked at, and batches come out.
+
+use std::sync::Arc;
+
+use crate::arbitrate::{Arbiter, ArbiterOptions, Held, Step, Verdict};
+use crate::batch::{Batch, BatchBuilder};
+use crate::decode::{Decoded, Decoder, Payload};
+use crate::digest::Digest;
+use crate::event::{Cause, Event, EventKind};
+use crate::framing::{Delimiter, Packet, PacketKind, SessionId};
+use crate::history::{History, Sample};
+use crate::layout::Leading;
+use crate::ledger::{LineCounters, MessageCounters};
+use crate::malformed::Reason;
+use crate::padded::Padded;
+use crate::plan::Plan;
+use crate::spec::SequenceUnit;
+
+/// How a pipeline is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct PipelineOptions {
+    /// Disorder.
+    pub arbiter: ArbiterOptions,
+    /// Messages after which a batch is closed; a packet is never divided.
+    pub batch_messages: usize,
+}
+
+impl Default for PipelineOptions {
+    fn default() -> Self {
+        Self { arbiter: ArbiterOptions::default(), batch_messages: 8192 }
+    }
+}
+
+/// Events after which a batch is closed.
+const BATCH_EVENTS: usize = 8192;
+
+/// A datagram as wire or capture hands it over.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Index of its channel.
+    pub channel: usize,
+    /// Index of its line within the channel.
+    pub line: usize,
+    /// When the kernel, or the capture, got it: ns since 1970.
+    pub ts_recv_ns: u64,
+    /// It was larger than the memory for it.
+    pub is_cut_off: bool,
+    /// Its payload.
+    pub payload: Padded<'a>,
+}
+
+/// A channel and its lines.
+#[derive(Debug)]
+pub struct Channel {
+    /// Name.
+    pub name: String,
+    /// Its lines.
+    pub lines: Vec<Line>,
+    /// Sequencing.
+    pub arbiter: Arbiter,
+    /// Fates of its messages.
+    pub messages: MessageCounters,
+}
+
+/// A line of a channel.
+#[derive(Debug)]
+pub struct Line {
+    /// Name.
+    pub name: String,
+    /// Fates of its datagrams.
+    pub counters: LineCounters,
+}
+
+/// Where something came from.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    channel: usize,
+    line: usize,
+    ts_ns: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Pipeline {
+    plan: Arc<Plan>,
+    options: PipelineOptions,
+    channels: Vec<Channel>,
+    decoder: Decoder,
+    batch: BatchBuilder,
+    events: Vec<Event>,
+    history: History,
+    digest: Digest,
+    looked_at_ns: u64,
+    is_disordered: bool,
+}
+
+impl Pipeline {
+    /// A pipeline without channels.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, options: PipelineOptions) -> Self {
+        Self {
+            decoder: Decoder::new(&plan),
+            batch: BatchBuilder::new(&plan),
+            plan,
+            options,
+            channels: Vec::new(),
+            events: Vec::new(),
+            history: History::default(),
+            digest: Digest::default(),
+            looked_at_ns: 0,
+            is_disordered: false,
+        }
+    }
+
+    /// Adds a channel; its index is the number of channels before it.
+    pub fn add_channel(&mut self, name: impl Into<String>, lines: impl IntoIterator<Item = String>) -> usize {
+        let lines: Vec<_> =
+            lines.into_iter().map(|name| Line { name, counters: LineCounters::default() }).collect();
+        let arbiter = Arbiter::new(&self.plan.framing, lines.len(), self.options.arbiter);
+        self.channels.push(Channel { name: name.into(), lines, arbiter, messages: MessageCounters::default() });
+        self.channels.len() - 1
+    }
+
+    /// The channels.
+    #[must_use]
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// The protocol.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Counts by type, and of unknown types.
+    #[must_use]
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Gaps, sessions and samples so far.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Digest of all that was delivered.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whether the batch should be taken now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.batch.messages() >= self.options.batch_messages || self.batch.events() >= BATCH_EVENTS
+    }
+
+    /// Whether the batch holds anything.
+    #[must_use]
+    pub fn has_content(&self) -> bool {
+        self.batch.messages() > 0 || self.batch.events() > 0
+    }
+
+    /// Closes the batch and begins the next.
+    pub fn take_batch(&mut self) -> Batch {
+        self.batch.finish()
+    }
+
+    /// Takes a datagram in.
+    #[inline]
+    pub fn on_datagram(&mut self, datagram: &Datagram<'_>) {
+        let Datagram { channel, line, ts_recv_ns: ts_ns, payload, .. } = *datagram;
+        let from = Origin { channel, line, ts_ns };
+        let counters = self.line(from);
+        counters.datagrams += 1;
+        counters.bytes += payload.len() as u64;
+        let packet = if datagram.is_cut_off { Err(Reason::DatagramCutOff) } else { self.plan.framing.packet(payload) };
+        match packet {
+            Ok(packet) => self.on_packet(from, &packet),
+            Err(reason) => self.refuse(from, reason, payload.bytes()),
+        }
+        self.after(channel);
+    }
+
+    /// Takes messages in that come from a file of bare messages, in order and without a packet around them.
+    pub fn on_messages(&mut self, channel: usize, delimiter: &Delimiter, bytes: Padded<'_>) {
+        let from = Origin { channel, line: 0, ts_ns: 0 };
+        self.open_file_session(from);
+        let counters = self.line(from);
+        counters.datagrams += 1;
+        counters.bytes += bytes.len() as u64;
+        let first = self.channels[channel].arbiter.expected();
+        let payload = Payload {
+            bytes,
+            messages: None,
+            skip: 0,
+            leading: Leading { seq: first, ts_recv_ns: 0, channel: channel_column(channel) },
+            unit: SequenceUnit::Messages,
+        };
+        match self.decoder.packet(&self.plan, delimiter, &payload, &mut self.batch) {
+            Ok(decoded) => {
+                self.line(from).accepted += 1;
+                let arbiter = &mut self.channels[channel].arbiter;
+                arbiter.counters.seen += decoded.messages;
+                arbiter.delivered(0, decoded.messages, 0, &mut self.events);
+                self.count(from, 0, &decoded, bytes.bytes());
+            }
+            Err(reason) => self.refuse(from, reason, bytes.bytes()),
+        }
+        self.after(channel);
+    }
+
+    fn open_file_session(&mut self, from: Origin) {
+        if self.channels[from.channel].arbiter.session().is_none() {
+            let packet = file_header(self.plan.framing.first_sequence);
+            self.open(from, &packet);
+        }
+    }
+
+    /// Notes that datagrams of a line were dropped before they could be read.
+    pub fn on_drop(&mut self, channel: usize, line: usize, cause: Cause, count: u64, ts_ns: u64) {
+        let from = Origin { channel, line, ts_ns };
+        match cause {
+            Cause::RingFull => self.line(from).dropped_ring_full += count,
+            _ => self.line(from).dropped_socket_buffer += count,
+        }
+        self.channels[channel].arbiter.suspect(cause);
+        self.events.push(Event::of_line(EventKind::Drop, cause, line_column(line), count, ts_ns));
+        self.flush_events(channel);
+    }
+
+    /// Every line has been looked at up to `now_ns`: holes whose grace time has passed are declared lost.
+    #[inline]
+    pub fn advance(&mut self, now_ns: u64) {
+        self.looked_at_ns = self.looked_at_ns.max(now_ns);
+        if self.is_disordered {
+            self.advance_channels();
+        }
+    }
+
+    #[cold]
+    fn advance_channels(&mut self) {
+        self.is_disordered = false;
+        for channel in 0..self.channels.len() {
+            self.after(channel);
+        }
+    }
+
+    /// Nothing more will come: what waits is delivered, and what it waited for is lost.
+    pub fn finish(&mut self) {
+        for channel in 0..self.channels.len() {
+            self.settle(channel, self.looked_at_ns);
+            self.flush_events(channel);
+        }
+    }
+
+    /// Steps on where the order allows it, and brings events into the batch.
+    #[inline]
+    fn after(&mut self, channel: usize) {
+        if self.channels[channel].arbiter.is_disordered() {
+            self.step(channel);
+        }
+        if !self.events.is_empty() {
+            self.flush_events(channel);
+        }
+    }
+
+    #[cold]
+    fn step(&mut self, channel: usize) {
+        while let Some(step) = self.channels[channel].arbiter.step(self.looked_at_ns, &mut self.events) {
+            self.take_step(channel, step);
+        }
+        self.is_disordered |= self.channels[channel].arbiter.is_disordered();
+    }
+
+    fn settle(&mut self, channel: usize, now_ns: u64) {
+        while let Some(step) = self.channels[channel].arbiter.settle(now_ns, &mut self.events) {
+            self.take_step(channel, step);
+        }
+    }
+
+    #[inline]
+    fn on_packet(&mut self, from: Origin, packet: &Packet<'_>) {
+        let verdict = self.judge(from, packet);
+        match verdict {
+            Verdict::Deliver { skip } => self.deliver(from, packet, skip),
+            Verdict::Hold => self.hold(from, packet),
+            Verdict::Duplicate => self.line(from).duplicate += 1,
+            Verdict::Stale => self.line(from).stale += 1,
+            Verdict::Quiet | Verdict::Opens => self.count_quiet(from, packet.kind),
+        }
+    }
+
+    #[inline]
+    fn judge(&mut self, from: Origin, packet: &Packet<'_>) -> Verdict {
+        let arbiter = &mut self.channels[from.channel].arbiter;
+        let verdict = arbiter.judge(from.line, packet, from.ts_ns, &mut self.events);
+        if verdict != Verdict::Opens {
+            return verdict;
+        }
+        self.settle(from.channel, from.ts_ns);
+        self.open(from, packet);
+        self.channels[from.channel].arbiter.judge(from.line, packet, from.ts_ns, &mut self.events)
+    }
+
+    #[cold]
+    fn open(&mut self, from: Origin, packet: &Packet<'_>) {
+        let channel = &mut self.channels[from.channel];
+        if let Some(session) = channel.arbiter.session() {
+            self.history.note_session(&channel.name, session);
+        }
+        channel.arbiter.open(from.line, packet, from.ts_ns, &mut self.events);
+    }
+
+    #[inline]
+    fn deliver(&mut self, from: Origin, packet: &Packet<'_>, skip: u64) {
+        let arbiter = &self.channels[from.channel].arbiter;
+        let payload = self.payload(from, packet.payload, packet.messages, arbiter.expected() - skip, skip);
+        match self.decoder.packet(&self.plan, &self.plan.framing.delimiter, &payload, &mut self.batch) {
+            Ok(decoded) => {
+                let units = if payload.unit == SequenceUnit::Nothing { decoded.messages } else { packet.units };
+                let arbiter = &mut self.channels[from.channel].arbiter;
+                arbiter.delivered(skip, units, from.ts_ns, &mut self.events);
+                self.line(from).accepted += 1;
+                self.count(from, payload.skip, &decoded, packet.payload.bytes());
+            }
+            Err(reason) => {
+                self.channels[from.channel].arbiter.unusable(packet.units, from.ts_ns);
+                self.refuse(from, reason, packet.payload.bytes());
+            }
+        }
+    }
+
+    fn payload<'a>(
+        &self,
+        from: Origin,
+        bytes: Padded<'a>,
+        messages: Option<u64>,
+        first: u64,
+        skip: u64,
+    ) -> Payload<'a> {
+        let unit = self.plan.framing.unit;
+        let leading = Leading { seq: first, ts_recv_ns: from.ts_ns, channel: channel_column(from.channel) };
+        Payload { bytes, messages, skip: if unit == SequenceUnit::Messages { skip } else { 0 }, leading, unit }
+    }
+
+    #[cold]
+    fn hold(&mut self, from: Origin, packet: &Packet<'_>) {
+        let arbiter = &mut self.channels[from.channel].arbiter;
+        match Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages) {
+            Ok(()) => {
+                arbiter.hold(from.line, packet, from.ts_ns);
+                self.line(from).pending += 1;
+            }
+            Err(reason) => {
+                arbiter.unusable(packet.units, from.ts_ns);
+                self.refuse(from, reason, packet.payload.bytes());
+            }
+        }
+    }
+
+    fn take_step(&mut self, channel: usize, step: Step) {
+        let origin = |held: &Held| Origin { channel, line: usize::from(held.line), ts_ns: held.ts_ns };
+        match step {
+            Step::Gap => {}
+            Step::Release { held, skip } => self.release(origin(&held), &held, skip),
+            Step::Duplicate(held) => {
+                let counters = self.line(origin(&held));
+                counters.pending -= 1;
+                counters.duplicate += 1;
+            }
+            Step::Stray(held) => {
+                self.line(origin(&held)).pending -= 1;
+                self.refuse(origin(&held), Reason::ImplausibleSequence, held.payload().bytes());
+            }
+        }
+    }
+
+    fn release(&mut self, from: Origin, held: &Held, skip: u64) {
+        self.line(from).pending -= 1;
+        let payload = self.payload(from, held.payload(), held.messages, held.first, skip);
+        match self.decoder.packet(&self.plan, &self.plan.framing.delimiter, &payload, &mut self.batch) {
+            Ok(decoded) => {
+                self.channels[from.channel].arbiter.released(skip, held);
+                self.line(from).accepted += 1;
+                self.count(from, payload.skip, &decoded, held.payload().bytes());
+            }
+            Err(reason) => {
+                self.channels[from.channel].arbiter.unusable(held.units(), from.ts_ns);
+                self.refuse(from, reason, held.payload().bytes());
+            }
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, from: Origin, skip: u64, decoded: &Decoded, bytes: &[u8]) {
+        let messages = &mut self.channels[from.channel].messages;
+        messages.messages += decoded.messages - skip;
+        messages.rows += decoded.rows;
+        messages.unknown += decoded.unknown;
+        messages.longer += decoded.longer;
+        self.digest.merge(decoded.digest);
+        if decoded.malformed > 0 {
+            self.count_malformed(from, decoded, bytes);
+        }
+        if decoded.trailing_bytes > 0 {
+            self.line(from).trailing_bytes += decoded.trailing_bytes;
+        }
+    }
+
+    #[cold]
+    fn count_malformed(&mut self, from: Origin, decoded: &Decoded, bytes: &[u8]) {
+        self.channels[from.channel].messages.malformed += decoded.malformed;
+        if let Some((place, reason)) = decoded.fault {
+            self.note_sample(from, reason, Some(place), decoded.malformed, bytes);
+        }
+    }
+
+    fn count_quiet(&mut self, from: Origin, kind: PacketKind) {
+        let counters = self.line(from);
+        match kind {
+            PacketKind::EndOfSession => counters.ends_of_session += 1,
+            PacketKind::Heartbeat | PacketKind::Data => counters.heartbeats += 1,
+        }
+    }
+
+    /// Counts a packet that could not be used.
+    #[cold]
+    fn refuse(&mut self, from: Origin, reason: Reason, bytes: &[u8]) {
+        self.line(from).malformed += 1;
+        self.channels[from.channel].arbiter.suspect(Cause::Malformed);
+        self.note_sample(from, reason, None, 1, bytes);
+    }
+
+    fn note_sample(&mut self, from: Origin, reason: Reason, place: Option<u64>, count: u64, bytes: &[u8]) {
+        let event = Event::of_line(EventKind::Malformed, Cause::Malformed, line_column(from.line), count, from.ts_ns);
+        self.events.push(event);
+        let channel = &self.channels[from.channel];
+        let sample = Sample::new(&channel.name, &channel.lines[from.line].name, from.ts_ns, reason, place, bytes);
+        self.history.note_malformed(reason, count, sample);
+    }
+
+    #[cold]
+    fn flush_events(&mut self, channel: usize) {
+        let name = &self.channels[channel].name;
+        for event in self.events.drain(..) {
+            self.history.note_event(name, &event);
+            self.batch.push_event(channel_column(channel), &event);
+        }
+    }
+
+    #[inline]
+    fn line(&mut self, from: Origin) -> &mut LineCounters {
+        &mut self.channels[from.channel].lines[from.line].counters
+    }
+}
+
+fn channel_column(channel: usize) -> u16 {
+    u16::try_from(channel).unwrap_or(u16::MAX)
+}
+
+fn line_column(line: usize) -> u16 {
+    u16::try_from(line).unwrap_or(crate::event::NO_LINE)
+}
+
+/// What stands for a header where there are no packets.
+fn file_header(first_sequence: u64) -> Packet<'static> {
+    Packet {
+        kind: PacketKind::Data,
+        session: SessionId::Nothing,
+        sequence: first_sequence,
+        units: 0,
+        messages: None,
+        send_time: 0,
+        payload: Padded::from(&[][..]),
+    }
+}

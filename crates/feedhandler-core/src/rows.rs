@@ -1,0 +1,221 @@
+//! Memory for rows: aligned, recycled, and never taken back while somebody holds it.
+//!
+//! A [`Rows`] is filled by decode, then shared with Python as an immutable buffer. When its last holder lets go, the
+//! memory goes back to the [`Pool`] it came from, so that a steady feed allocates nothing.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Bytes behind the last row that may be written: a row is written in pieces of up to 16 bytes.
+pub const ROW_SLACK_BYTES: usize = 64;
+
+const ALIGN: usize = 64;
+
+/// A block of memory aligned to a cache line.
+#[derive(Debug)]
+struct Block {
+    memory: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: a block owns its memory alone, as a `Box<[u8]>` would.
+unsafe impl Send for Block {}
+// SAFETY: a shared block is only ever read.
+unsafe impl Sync for Block {}
+
+impl Block {
+    fn new(bytes: usize) -> Self {
+        let layout = Layout::from_size_align(bytes.max(ALIGN), ALIGN).expect("a table stays below isize::MAX bytes");
+        // SAFETY: the layout's size is at least ALIGN, so it is not zero.
+        let memory = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+        Self { memory, layout }
+    }
+
+    fn bytes(&self) -> usize {
+        self.layout.size()
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: the memory was allocated with this very layout and nobody else frees it.
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+    }
+}
+
+/// Blocks that wait to be used again.
+#[derive(Debug, Default)]
+pub struct Pool {
+    free: Mutex<Vec<Block>>,
+}
+
+/// Blocks that one pool keeps at most; what comes back beyond that is freed.
+const POOL_BLOCKS: usize = 8;
+
+impl Pool {
+    fn take(&self, bytes: usize) -> Block {
+        let recycled = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        recycled.filter(|block| block.bytes() >= bytes).unwrap_or_else(|| Block::new(bytes))
+    }
+
+    fn give_back(&self, block: Block) {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < POOL_BLOCKS {
+            free.push(block);
+        }
+    }
+}
+
+/// Rows of one width, one behind the other.
+///
+/// Invariant: the first `len * row_bytes` bytes of the block are initialised, and the block is at least
+/// [`ROW_SLACK_BYTES`] larger than that.
+#[derive(Debug)]
+pub struct Rows {
+    block: Option<Block>,
+    pool: Arc<Pool>,
+    row_bytes: usize,
+    len: usize,
+    capacity: usize,
+}
+
+/// Rows that a table without memory gets at first.
+const FIRST_ROWS: usize = 256;
+
+impl Rows {
+    /// An empty table that takes its memory from `pool` when the first row comes.
+    #[must_use]
+    pub fn new(pool: Arc<Pool>, row_bytes: usize) -> Self {
+        Self { block: None, pool, row_bytes, len: 0, capacity: 0 }
+    }
+
+    /// A table like this one, empty, with memory from the same pool.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self::new(Arc::clone(&self.pool), self.row_bytes)
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes from one row to the next.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// All rows.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.block.as_ref().map_or(&[], |block| {
+            // SAFETY: the first len * row_bytes bytes are initialised (invariant) and nobody writes while `self` is borrowed.
+            unsafe { std::slice::from_raw_parts(block.memory.as_ptr(), self.len * self.row_bytes) }
+        })
+    }
+
+    /// Where the next row will stand: `row_bytes` and [`ROW_SLACK_BYTES`] may be written from there on.
+    ///
+    /// The row exists once [`Rows::commit`] was called.
+    #[inline]
+    pub fn next(&mut self) -> *mut u8 {
+        if self.len == self.capacity {
+            self.grow();
+        }
+        let block = self.block.as_ref().expect("a table with capacity has memory");
+        // SAFETY: len < capacity, and the block holds capacity rows and the slack.
+        unsafe { block.memory.as_ptr().add(self.len * self.row_bytes) }
+    }
+
+    /// Makes the row at [`Rows::next`] part of the table.
+    ///
+    /// # Safety
+    /// All of the row's `row_bytes` bytes must have been written.
+    #[inline]
+    pub unsafe fn commit(&mut self) {
+        self.len += 1;
+    }
+
+    /// Appends a row that is at hand as bytes.
+    ///
+    /// # Panics
+    /// When `row` is not `row_bytes` long.
+    pub fn push(&mut self, row: &[u8]) {
+        assert_eq!(row.len(), self.row_bytes);
+        let to = self.next();
+        // SAFETY: `next` has room for row_bytes, and `row` is a borrowed slice of that length elsewhere.
+        unsafe { std::ptr::copy_nonoverlapping(row.as_ptr(), to, row.len()) };
+        // SAFETY: the whole row was just written.
+        unsafe { self.commit() };
+    }
+
+    /// Takes the last `rows` rows away.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn undo(&mut self, rows: usize) {
+        self.len = self.len.checked_sub(rows).expect("only rows that were written are taken back");
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let wanted = (self.capacity * 2).max(FIRST_ROWS);
+        let block = self.pool.take(wanted * self.row_bytes + ROW_SLACK_BYTES);
+        self.capacity = (block.bytes() - ROW_SLACK_BYTES) / self.row_bytes;
+        if let Some(old) = self.block.replace(block) {
+            let new = self.block.as_ref().expect("just put there");
+            // SAFETY: both blocks hold len rows, and they are different blocks.
+            unsafe {
+                std::ptr::copy_nonoverlapping(old.memory.as_ptr(), new.memory.as_ptr(), self.len * self.row_bytes);
+            }
+        }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take() {
+            self.pool.give_back(block);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_survive_growth_and_memory_is_recycled() {
+        let pool = Arc::new(Pool::default());
+        let mut rows = Rows::new(Arc::clone(&pool), 24);
+        for i in 0..1000_u64 {
+            rows.push(&[i.to_ne_bytes(), [1; 8], [2; 8]].concat());
+        }
+        assert_eq!(rows.len(), 1000);
+        assert!(rows.bytes().chunks(24).zip(0_u64..).all(|(row, i)| row[..8] == i.to_ne_bytes()));
+
+        let address = rows.bytes().as_ptr();
+        let mut next = rows.successor();
+        drop(rows);
+        next.push(&[0; 24]);
+        assert_eq!(next.bytes().as_ptr(), address, "the memory of dropped rows is used again");
+    }
+
+    #[test]
+    fn undone_rows_are_gone() {
+        let mut rows = Rows::new(Arc::default(), 8);
+        rows.push(&[1; 8]);
+        rows.push(&[2; 8]);
+        rows.undo(1);
+        assert_eq!(rows.bytes(), [1; 8]);
+    }
+}
