@@ -1,0 +1,158 @@
+"""The Rust half of feedhandler: checked against the built module by stubtest."""
+
+from collections.abc import Buffer, Sequence
+from typing import Final, final
+
+BUILD_PROFILE: Final[str]
+"""``release`` or ``debug``: a debug build refuses to be benchmarked."""
+
+@final
+class Layout:
+    """Where the columns of a table's row stand: what a numpy dtype is made from."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Distance from one row to the next, in bytes."""
+    @property
+    def columns(self) -> list[tuple[str, str, int]]:
+        """Name, numpy format in native byte order, and offset in bytes of each column."""
+
+@final
+class Plan:
+    """A protocol declaration, compiled.
+
+    Parameters
+    ----------
+    specification
+        JSON, as ``feedhandler.protocol`` makes it.
+
+    Raises
+    ------
+    ValueError
+        The specification says something impossible.
+    """
+
+    def __new__(cls, specification: bytes, /) -> Plan: ...
+    @property
+    def name(self) -> str:
+        """Name of the protocol."""
+    @property
+    def has_file_form(self) -> bool:
+        """Whether its messages also stand in files without packets."""
+    @property
+    def tables(self) -> list[tuple[str, list[str], Layout]]:
+        """Name of the message, codes as in the specification, and layout of its table."""
+
+def event_layout() -> Layout:
+    """Layout of ``batch.events``."""
+
+def order_layout() -> Layout:
+    """Layout of ``batch.order``."""
+
+def event_kinds() -> list[tuple[int, str]]:
+    """Number and name of each kind of event."""
+
+def causes() -> list[tuple[int, str]]:
+    """Number and name of each cause of a loss."""
+
+@final
+class Rows(Buffer):
+    """The rows of one table, as a read-only buffer; its memory lives as long as anybody refers to it."""
+
+    def __len__(self) -> int: ...
+
+@final
+class Batch:
+    """Messages and events, columns by table."""
+
+    @property
+    def size(self) -> int:
+        """Number of messages."""
+    @property
+    def queue_depth(self) -> int:
+        """Datagrams that waited in the ring when the batch was closed."""
+    def table(self, index: int, /) -> Rows | None:
+        """Rows of the table at ``index`` of ``Plan.tables``; None where no message of it came."""
+    def order(self) -> Rows:
+        """Arrival order over the tables."""
+    def events(self) -> Rows:
+        """What happened besides messages."""
+
+@final
+class FileReader:
+    """Reads a capture, or a file of bare messages, into batches.
+
+    Parameters
+    ----------
+    path
+        pcap, pcapng or a file of bare messages, plain or compressed with gzip or zstd; told apart by content.
+    plan
+        Protocol.
+    channels
+        Name and addresses (``GROUP``, ``PORT``) of each channel's lines. Without any, each destination is a channel.
+    batch_messages
+        Messages after which a batch is closed.
+    grace_ns
+        How long a missing unit is waited for, by the capture's clock.
+
+    Raises
+    ------
+    feedhandler.errors.CaptureError
+        The file cannot be read, or is not what it should be.
+    """
+
+    def __new__(
+        cls,
+        path: str,
+        plan: Plan,
+        /,
+        *,
+        channels: Sequence[tuple[str, Sequence[tuple[str, int]]]] = (),
+        batch_messages: int = 8192,
+        grace_ns: int = 5_000_000,
+    ) -> FileReader: ...
+    def next_batch(self) -> Batch | None:
+        """Next batch, without the GIL; None at the end."""
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes of the file read, and its size."""
+    def report(self) -> bytes:
+        """What was read so far: JSON of ``feedhandler.report.Report``."""
+
+@final
+class Receiver:
+    """Receives live lines: sockets, ring and receive thread.
+
+    Parameters
+    ----------
+    plan
+        Protocol.
+    options
+        JSON of ``ReceiverOptions`` in the core crate.
+    arena
+        Writable memory of the ring, at least ``slots * slot_bytes`` bytes; kept until the receiver is gone.
+
+    Raises
+    ------
+    feedhandler.errors.WireError
+        A socket cannot be made as configured.
+    """
+
+    def __new__(cls, plan: Plan, options: bytes, arena: Buffer, /) -> Receiver: ...
+    def next_batch(self, timeout_ns: int, /) -> Batch | None:
+        """Next batch, without the GIL; None where nothing came in time. A signal handler runs at least every 50 ms."""
+    def fileno(self) -> int:
+        """A descriptor that is readable when datagrams wait and `arm` was called: for an event loop."""
+    def arm(self) -> bool:
+        """Ask for a wake-up at `fileno`; False where datagrams already wait."""
+    def disarm(self) -> None:
+        """Take the wake-up back, and clear it."""
+    def stop(self) -> None:
+        """End the receive thread; what the ring still holds can be read on."""
+    @property
+    def addresses(self) -> list[tuple[str, str, str, int]]:
+        """Channel, line, address and port that each socket is bound to."""
+    def report(self) -> bytes:
+        """What was received so far: JSON of ``feedhandler.report.Report``."""
+    def histograms(self) -> dict[str, str]:
+        """Latency by stage, ns: HdrHistogram V2, compressed, base64."""
