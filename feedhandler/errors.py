@@ -1,0 +1,102 @@
+"""The exceptions of the package: one tree, context in attributes, one clear line as text.
+
+A line says where, what was expected and what was found. Data from the wire never raises: it is counted.
+"""
+
+from collections.abc import Sequence
+
+
+class FeedhandlerError(Exception):
+    """Base of everything the package raises on purpose."""
+
+
+class InvalidFileError(FeedhandlerError, ValueError):
+    """A text file that a person wrote says something it may not say.
+
+    Parameters
+    ----------
+    file
+        The file, as it was named.
+    where
+        The key in it, such as ``messages.add_order.fields[3].width``; empty for the file as a whole.
+    expected
+        What may stand there.
+    found
+        What does.
+    hint
+        What to do about it, where that is known.
+    subject
+        The name of what stands there, such as a field's, where the key alone does not say it.
+    """
+
+    def __init__(  # noqa: PLR0917 — pickled by its positional arguments
+        self, file: str, where: str, expected: str, found: str, hint: str = "", subject: str = ""
+    ) -> None:
+        super().__init__(file, where, expected, found, hint, subject)
+        self.file = file
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+        self.subject = subject
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.where}" if self.where else self.file
+        place += f" ({self.subject})" if self.subject else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}: expected {self.expected}, found {self.found}{hint}"
+
+
+class DeclarationError(InvalidFileError):
+    """A protocol declaration is not well formed, or does not make sense."""
+
+
+class ConfigError(InvalidFileError):
+    """A configuration is not well formed, or asks for the impossible."""
+
+
+class UnknownProtocolError(FeedhandlerError, LookupError):
+    """No protocol of that name is shipped.
+
+    Parameters
+    ----------
+    name
+        What was asked for.
+    shipped
+        The names there are.
+    hint
+        The nearest of them, put as a question; empty where none is near.
+    """
+
+    def __init__(self, name: str, shipped: Sequence[str], hint: str = "") -> None:
+        super().__init__(name, tuple(shipped), hint)
+        self.name = name
+        self.shipped = tuple(shipped)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return (
+            f"unknown protocol {self.name!r}{hint}: expected one of {', '.join(self.shipped)}, "
+            "or the path of a declaration ending in .toml"
+        )
+
+
+class CaptureError(FeedhandlerError):
+    """A capture file cannot be read.
+
+    Parameters
+    ----------
+    file
+        The file, as it was named.
+    reason
+        What is wrong with it.
+    """
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(file, reason)
+        self.file = file
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"

@@ -1,0 +1,127 @@
+"""Protocols: what a declaration file says, loaded and checked.
+
+Everything that decodes begins here: a protocol is loaded by the name of a shipped declaration or by the
+path of one's own, and compiled once. To add a venue is to write such a file; ``docs/declarations.md`` says
+how.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import msgspec
+
+from feedhandler.errors import DeclarationError, UnknownProtocolError
+from feedhandler.protocol.book import Book, read_book
+from feedhandler.protocol.codes import with_codes
+from feedhandler.protocol.compile import compile_spec
+from feedhandler.protocol.declaration import Declaration, Encoding
+from feedhandler.protocol.framing import read_file_form, read_framing
+from feedhandler.protocol.layout import lay_out
+from feedhandler.protocol.message import Message
+from feedhandler.protocol.spec import ProtocolSpec
+from feedhandler.toml import Place, nearest, parse, read, shown
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+_SUFFIX = ".toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """A protocol: its messages, what is in them, and how they come.
+
+    Parameters
+    ----------
+    name
+        Name in the declaration, such as ``itch50``.
+    encoding
+        What messages are made of.
+    messages
+        Messages by name.
+    spec
+        Framing, file form and layouts, every default resolved.
+    title, version, specification
+        What it is called, and the document it follows.
+    book
+        What the messages mean to an order book, where the declaration says so.
+    """
+
+    name: str
+    encoding: Encoding
+    messages: Mapping[str, Message]
+    spec: ProtocolSpec
+    title: str = ""
+    version: str = ""
+    specification: str = ""
+    book: Book | None = None
+
+    def spec_json(self) -> bytes:
+        """Return `spec` as the JSON that Rust compiles to a plan."""
+        return msgspec.json.encode(self.spec)
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the names of the protocols that come with the package."""
+    files = (resources.files("feedhandler") / "protocols").iterdir()
+    return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in files if file.name.endswith(_SUFFIX)))
+
+
+def load(name_or_path: str | Path) -> Protocol:
+    """Load a protocol.
+
+    Parameters
+    ----------
+    name_or_path
+        The name of a shipped protocol, such as ``itch50``; or the path of a declaration: a `Path`, or text
+        with a path separator in it or ``.toml`` at its end.
+
+    Raises
+    ------
+    UnknownProtocolError
+        No protocol of that name is shipped.
+    DeclarationError
+        The declaration cannot be read or is wrong; the error says where, what was expected, what was found.
+
+    Examples
+    --------
+    >>> load("itch50").messages["add_order"].fields["price"].scale
+    4
+    """
+    if isinstance(name_or_path, Path) or "/" in name_or_path or name_or_path.endswith(_SUFFIX):
+        return _load_file(Path(name_or_path))
+    file = _shipped_file(name_or_path)
+    place = Place(file.name, DeclarationError)
+    return _resolve(parse(file.read_text(encoding="utf-8"), Declaration, place), place)
+
+
+def _load_file(path: Path) -> Protocol:
+    place = Place(str(path), DeclarationError)
+    return _resolve(read(path, Declaration, place), place)
+
+
+def _shipped_file(name: str) -> Traversable:
+    names = shipped()
+    if name not in names:
+        raise UnknownProtocolError(name, names, nearest(name, names))
+    return resources.files("feedhandler") / "protocols" / f"{name}{_SUFFIX}"
+
+
+def _resolve(declaration: Declaration, place: Place) -> Protocol:
+    if not _NAME.fullmatch(declaration.name):
+        raise place.at("name").error("a name such as my-venue or itch50", shown(declaration.name))
+    messages = with_codes(lay_out(declaration, place), declaration, place)
+    framing = read_framing(declaration, place)
+    file = read_file_form(declaration, messages, place)
+    return Protocol(
+        name=declaration.name,
+        encoding=declaration.encoding,
+        messages=messages,
+        spec=compile_spec(declaration, framing, file, messages),
+        title=declaration.title,
+        version=declaration.version,
+        specification=declaration.specification,
+        book=read_book(declaration, messages, place),
+    )

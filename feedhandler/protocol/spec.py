@@ -1,0 +1,210 @@
+"""A protocol as it is handed to Rust: every default resolved, nothing implied.
+
+The Python side of ``crates/feedhandler-core/src/spec.rs``, where each of these types is described. They
+travel as JSON.
+"""
+
+from typing import Literal
+
+import msgspec
+
+ByteOrder = Literal["big", "little"]
+BinaryKind = Literal["uint", "int", "float", "char", "ascii", "bytes"]
+MsgpackKind = Literal["uint", "int", "float", "bool", "str", "bin", "timestamp"]
+
+
+class IntSpec(msgspec.Struct, frozen=True):
+    """An unsigned integer at a fixed offset."""
+
+    offset: int
+    width: int
+    byte_order: ByteOrder
+
+
+class SessionSpec(msgspec.Struct, frozen=True):
+    """How a session is named in a packet header."""
+
+    offset: int
+    width: int
+    kind: Literal["ascii", "uint_big", "uint_little"]
+
+
+class PayloadLengthSpec(msgspec.Struct, frozen=True):
+    """A payload length in the header."""
+
+    field: IntSpec
+    excludes: int
+
+
+class ExpectSpec(msgspec.Struct, frozen=True):
+    """A header field that must hold one of the values."""
+
+    name: str
+    field: IntSpec
+    values: tuple[int, ...]
+
+
+class MatchSpec(msgspec.Struct, frozen=True):
+    """A header field and the values that mean something."""
+
+    field: IntSpec
+    values: tuple[int, ...]
+
+
+class MatchPositionSpec(msgspec.Struct, frozen=True):
+    """A position in a msgpack header and the values that mean something."""
+
+    position: int
+    values: tuple[int, ...]
+
+
+class NoHeaderSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="none"):
+    """The datagram is messages from its first byte."""
+
+
+class BinaryHeaderSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="binary"):
+    """Header fields at fixed offsets."""
+
+    bytes: int
+    session: SessionSpec | None = None
+    sequence: IntSpec | None = None
+    count: IntSpec | None = None
+    send_time: IntSpec | None = None
+    payload_length: PayloadLengthSpec | None = None
+    expect: tuple[ExpectSpec, ...] = ()
+    heartbeat: MatchSpec | None = None
+    end_of_session: MatchSpec | None = None
+
+
+class MsgpackHeaderSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="msgpack"):
+    """One msgpack array in front of the messages; numbers are positions in it."""
+
+    length: int
+    session: int | None = None
+    sequence: int | None = None
+    count: int | None = None
+    send_time: int | None = None
+    heartbeat: MatchPositionSpec | None = None
+    end_of_session: MatchPositionSpec | None = None
+
+
+class WholeSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="whole"):
+    """The payload is one message."""
+
+
+class LengthSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="length"):
+    """A length stands in each message block."""
+
+    field: IntSpec
+    excludes: int
+    data_offset: int
+
+
+class MsgpackSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="msgpack"):
+    """Each message is one msgpack object, one behind the other."""
+
+
+class MsgpackArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="msgpack_array"):
+    """The payload is one msgpack array of messages."""
+
+
+HeaderSpec = NoHeaderSpec | BinaryHeaderSpec | MsgpackHeaderSpec
+DelimiterSpec = WholeSpec | LengthSpec | MsgpackSpec | MsgpackArraySpec
+
+
+class FramingSpec(msgspec.Struct, frozen=True):
+    """How datagrams are framed and sequenced."""
+
+    name: str
+    header: HeaderSpec
+    counts: Literal["messages", "packets", "nothing"]
+    first_sequence: int
+    delimiter: DelimiterSpec
+
+
+class FileSpec(msgspec.Struct, frozen=True):
+    """How messages stand in a file without packets."""
+
+    field: IntSpec
+    excludes: int
+    data_offset: int
+    zero_length_by_type: bool
+
+
+class CodeSpec(msgspec.Struct, frozen=True):
+    """A message type's code: on the wire, and as people write it."""
+
+    value: int | str
+    text: str
+
+
+class BinaryFieldSpec(msgspec.Struct, frozen=True):
+    """A field at a fixed offset."""
+
+    name: str
+    kind: BinaryKind
+    offset: int
+    width: int
+    byte_order: ByteOrder
+
+
+class BinaryMessageSpec(msgspec.Struct, frozen=True):
+    """A message whose fields stand at fixed offsets."""
+
+    name: str
+    codes: tuple[CodeSpec, ...]
+    length: int
+    min_length: int
+    fields: tuple[BinaryFieldSpec, ...]
+
+
+class IntKeySpec(msgspec.Struct, frozen=True):
+    """A step by an integer key of a map."""
+
+    key: int
+
+
+StepSpec = int | str | IntKeySpec
+
+
+class MsgpackFieldSpec(msgspec.Struct, frozen=True):
+    """A value inside a msgpack object."""
+
+    name: str
+    path: tuple[StepSpec, ...]
+    kind: MsgpackKind
+    width: int
+    optional: bool
+    nullable: bool
+    null: int
+
+
+class MsgpackMessageSpec(msgspec.Struct, frozen=True):
+    """A message that is a msgpack object."""
+
+    name: str
+    codes: tuple[CodeSpec, ...]
+    fields: tuple[MsgpackFieldSpec, ...]
+
+
+class BinaryMessagesSpec(msgspec.Struct, frozen=True, tag_field="encoding", tag="binary"):
+    """Messages with fields at fixed offsets."""
+
+    code: IntSpec | None
+    messages: tuple[BinaryMessageSpec, ...]
+
+
+class MsgpackMessagesSpec(msgspec.Struct, frozen=True, tag_field="encoding", tag="msgpack"):
+    """Messages that are msgpack objects."""
+
+    code: tuple[StepSpec, ...] | None
+    messages: tuple[MsgpackMessageSpec, ...]
+
+
+class ProtocolSpec(msgspec.Struct, frozen=True):
+    """A whole protocol."""
+
+    name: str
+    framing: FramingSpec
+    file: FileSpec | None
+    messages: BinaryMessagesSpec | MsgpackMessagesSpec
