@@ -11,6 +11,7 @@ compile_error!("rows are written in little-endian byte order; no big-endian mach
 
 pub mod arbitrate;
 pub mod batch;
+pub mod capture;
 pub mod decode;
 pub mod digest;
 pub mod event;

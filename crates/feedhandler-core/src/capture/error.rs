@@ -1,0 +1,53 @@
+//! Why a capture could not be read at all; damage inside one is reported by `CaptureStats::truncated` instead.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file that cannot be opened, read or recognised.
+#[derive(Debug)]
+pub enum CaptureError {
+    /// The operating system refused.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The file is neither pcap nor pcapng.
+    NotACapture {
+        /// The file.
+        path: PathBuf,
+        /// What was found at its beginning.
+        found: String,
+    },
+}
+
+impl CaptureError {
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_path_buf(), source }
+    }
+}
+
+impl fmt::Display for CaptureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, source } => write!(f, "{}: cannot be read: {source}", path.display()),
+            Self::NotACapture { path, found } => write!(
+                f,
+                "{}: expected a pcap or pcapng capture (plain, gzip or zstd), found {found}; \
+                 convert another kind of capture with `editcap -F pcapng`",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CaptureError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::NotACapture { .. } => None,
+        }
+    }
+}

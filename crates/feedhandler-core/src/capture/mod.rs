@@ -1,0 +1,205 @@
+//! Capture files: the UDP datagrams in a pcap or pcapng file, plain or compressed.
+//!
+//! Where live reception has `wire` and `ring`, a file has this; both hand datagrams to framing. General layout,
+//! in the order bytes meet it: [`Source`] (`raw`, `stream`) → records (`pcap`, or `pcapng` by way of `block`) → `link`
+//! → `ip` → [`Datagram`].
+
+// Blocks are walked here, and not by `pcap-parser`: it allocates for each packet block that has options, does not know
+// the obsolete packet block, refuses resolutions that are powers of two, reads `if_tsoffset` as little-endian in every
+// section, and needs a block whole in memory whatever length it claims. IP is left to `etherparse`, which is as fast as
+// code written for the purpose.
+mod block;
+mod block_kind;
+mod clock;
+mod error;
+mod ip;
+mod kind;
+mod link;
+mod options;
+mod order;
+mod pcap;
+mod pcapng;
+mod raw;
+mod record;
+mod source;
+mod stats;
+mod stream;
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+
+pub use block_kind::{BlockCounts, BlockKind};
+pub use clock::Resolution;
+pub use error::CaptureError;
+pub use kind::{FileKind, recognise};
+pub use source::{FILL_BYTES_MAX, Source};
+pub use stats::{CaptureStats, Interface};
+
+use crate::padded::Padded;
+use pcap::Pcap;
+use pcapng::Pcapng;
+use record::Record;
+use stats::Miss;
+
+/// One capture file, read from its beginning to its end.
+///
+/// No damage in the file is an error: reading ends where the file can no longer be understood, what precedes is handed
+/// out, and [`CaptureStats::truncated`] says what was expected and found, and where.
+pub struct Capture {
+    source: Source,
+    format: Format,
+    stats: CaptureStats,
+}
+
+enum Format {
+    Pcap(Pcap),
+    Pcapng(Pcapng),
+}
+
+/// A whole UDP datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// When it was captured, in Unix nanoseconds. A simple packet block has no time: it gets that of the record before
+    /// it, or 0 where there is none.
+    pub ts_ns: u64,
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// Where it was sent to.
+    pub destination: SocketAddr,
+    /// Its payload, and all that is readable behind it.
+    pub payload: Padded<'a>,
+}
+
+/// A datagram by its place ahead of the source's position: what can be kept while more is read.
+struct Found {
+    source: SocketAddr,
+    destination: SocketAddr,
+    payload: Range<usize>,
+}
+
+impl Capture {
+    /// Opens a capture; gzip and zstd are known by their first bytes.
+    ///
+    /// The file is mapped. A program that shortens it while it is read ends this process with `SIGBUS`: captures that
+    /// are being rewritten must be copied first. Growing does no harm; what is added after opening is not seen.
+    ///
+    /// # Errors
+    /// [`CaptureError::Io`] where the file cannot be read, [`CaptureError::NotACapture`] where it is something else.
+    pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        Self::new(Source::open(path)?)
+    }
+
+    /// A capture that is in memory.
+    ///
+    /// # Errors
+    /// [`CaptureError::NotACapture`] where the bytes are something else.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, CaptureError> {
+        Self::new(Source::from_bytes(bytes)?)
+    }
+
+    /// A capture of a source of which nothing has been consumed, such as one whose [`Source::kind`] was asked.
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub fn new(mut source: Source) -> Result<Self, CaptureError> {
+        let kind = source.kind()?;
+        let mut stats = CaptureStats::new(kind);
+        let format = match kind {
+            FileKind::Pcap => Pcap::open(&mut source, &mut stats)?.map(Format::Pcap),
+            FileKind::Pcapng => Some(Format::Pcapng(Pcapng::new())),
+            FileKind::Other => None,
+        };
+        match format {
+            Some(format) => Ok(Self { source, format, stats }),
+            None => Err(not_a_capture(&source, kind)),
+        }
+    }
+
+    /// The next UDP datagram; `None` at the end, or where the file can be read no further
+    /// ([`CaptureStats::truncated`]).
+    ///
+    /// # Errors
+    /// [`CaptureError::Io`] where an uncompressed pipe cannot be read; never for damage in the file.
+    pub fn next_datagram(&mut self) -> Result<Option<Datagram<'_>>, CaptureError> {
+        while let Some(record) = self.next_record()? {
+            match locate(self.source.unread(), &record) {
+                Ok(found) => return Ok(Some(self.hand_out(&found))),
+                Err(miss) => self.stats.miss(miss, record.was_snapped()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was met so far.
+    #[must_use]
+    pub fn stats(&self) -> &CaptureStats {
+        &self.stats
+    }
+
+    /// How far the file on disk has been read.
+    #[must_use]
+    pub fn position_bytes(&self) -> u64 {
+        self.source.position_bytes()
+    }
+
+    /// Length of the file on disk; 0 where nobody knows it (a pipe).
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.source.total_bytes()
+    }
+
+    /// Bytes of the capture read so far, as they are after decompression.
+    #[must_use]
+    pub fn offset_bytes(&self) -> u64 {
+        self.source.offset_bytes()
+    }
+
+    #[inline]
+    fn next_record(&mut self) -> Result<Option<Record>, CaptureError> {
+        if self.stats.truncated.is_some() {
+            return Ok(None);
+        }
+        let record = match &mut self.format {
+            Format::Pcap(pcap) => pcap.next_record(&mut self.source, &mut self.stats)?,
+            Format::Pcapng(pcapng) => pcapng.next_record(&mut self.source, &mut self.stats)?,
+        };
+        if let Some(record) = &record {
+            self.stats.record(record.ts_ns);
+        }
+        Ok(record)
+    }
+
+    #[inline]
+    fn hand_out(&mut self, found: &Found) -> Datagram<'_> {
+        self.stats.datagrams += 1;
+        self.stats.bytes += found.payload.len() as u64;
+        let slot = self.source.unread().get(found.payload.start..).unwrap_or_default();
+        Datagram {
+            ts_ns: self.stats.last_ts_ns.unwrap_or(0),
+            source: found.source,
+            destination: found.destination,
+            payload: Padded::new(slot, found.payload.len()),
+        }
+    }
+}
+
+#[inline]
+fn locate(unread: &[u8], record: &Record) -> Result<Found, Miss> {
+    let frame = unread.get(record.start..record.start + record.captured).unwrap_or_default();
+    let packet = frame.get(link::ip_offset(record.link_type, frame)?..).unwrap_or_default();
+    let udp = ip::datagram(packet)?;
+    let start = udp.payload.as_ptr().addr() - unread.as_ptr().addr();
+    Ok(Found { source: udp.source, destination: udp.destination, payload: start..start + udp.payload.len() })
+}
+
+fn not_a_capture(source: &Source, kind: FileKind) -> CaptureError {
+    let head = source.unread();
+    let found = match (source.failure(), kind) {
+        (Some(failure), _) => format!("a {failure}"),
+        (None, FileKind::Pcap) => format!("a pcap file header cut off after {} of 24 bytes", head.len()),
+        (None, _) if head.is_empty() => "an empty file".to_owned(),
+        (None, _) => format!("a file beginning with \"{}\"", head.get(..16).unwrap_or(head).escape_ascii()),
+    };
+    CaptureError::NotACapture { path: source.path().to_path_buf(), found }
+}
