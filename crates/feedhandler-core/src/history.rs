@@ -123,10 +123,10 @@ impl History {
         }
     }
 
-    pub(crate) fn note_malformed(&mut self, reason: Reason, count: u64, sample: Sample) {
+    pub(crate) fn note_malformed(&mut self, reason: Reason, count: u64, sample: impl FnOnce() -> Sample) {
         *self.malformed.entry(reason).or_default() += count;
         if self.samples.len() < MOST_SAMPLES {
-            self.samples.push(sample);
+            self.samples.push(sample());
         }
     }
 }

@@ -118,8 +118,7 @@ impl Pipeline {
 
     /// Adds a channel; its index is the number of channels before it.
     pub fn add_channel(&mut self, name: impl Into<String>, lines: impl IntoIterator<Item = String>) -> usize {
-        let lines: Vec<_> =
-            lines.into_iter().map(|name| Line { name, counters: LineCounters::default() }).collect();
+        let lines: Vec<_> = lines.into_iter().map(|name| Line { name, counters: LineCounters::default() }).collect();
         let arbiter = Arbiter::new(&self.plan.framing, lines.len(), self.options.arbiter);
         self.channels.push(Channel { name: name.into(), lines, arbiter, messages: MessageCounters::default() });
         self.channels.len() - 1
@@ -192,9 +191,7 @@ impl Pipeline {
     pub fn on_messages(&mut self, channel: usize, delimiter: &Delimiter, bytes: Padded<'_>) {
         let from = Origin { channel, line: 0, ts_ns: 0 };
         self.open_file_session(from);
-        let counters = self.line(from);
-        counters.datagrams += 1;
-        counters.bytes += bytes.len() as u64;
+        self.line(from).bytes += bytes.len() as u64;
         let first = self.channels[channel].arbiter.expected();
         let payload = Payload {
             bytes,
@@ -205,13 +202,15 @@ impl Pipeline {
         };
         match self.decoder.packet(&self.plan, delimiter, &payload, &mut self.batch) {
             Ok(decoded) => {
-                self.line(from).accepted += 1;
                 let arbiter = &mut self.channels[channel].arbiter;
                 arbiter.counters.seen += decoded.messages;
                 arbiter.delivered(0, decoded.messages, 0, &mut self.events);
                 self.count(from, 0, &decoded, bytes.bytes());
             }
-            Err(reason) => self.refuse(from, reason, bytes.bytes()),
+            Err(reason) => {
+                self.line(from).datagrams += 1;
+                self.refuse(from, reason, bytes.bytes());
+            }
         }
         self.after(channel);
     }
@@ -442,8 +441,9 @@ impl Pipeline {
         let event = Event::of_line(EventKind::Malformed, Cause::Malformed, line_column(from.line), count, from.ts_ns);
         self.events.push(event);
         let channel = &self.channels[from.channel];
-        let sample = Sample::new(&channel.name, &channel.lines[from.line].name, from.ts_ns, reason, place, bytes);
-        self.history.note_malformed(reason, count, sample);
+        self.history.note_malformed(reason, count, || {
+            Sample::new(&channel.name, &channel.lines[from.line].name, from.ts_ns, reason, place, bytes)
+        });
     }
 
     #[cold]

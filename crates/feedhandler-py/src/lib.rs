@@ -1,5 +1,10 @@
 //! PyO3 glue: conversions, GIL release, exceptions. No logic: what can be tested without Python is in the core crate.
 
+mod batch;
+mod errors;
+mod file;
+mod plan;
+
 use pyo3::prelude::*;
 
 /// The Rust half of feedhandler.
@@ -7,4 +12,11 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
+    #[pymodule_export]
+    use super::batch::{Batch, Rows};
+    #[pymodule_export]
+    use super::file::{FileReader, capture_info};
+    #[pymodule_export]
+    use super::plan::{Layout, Plan, causes, event_kinds, event_layout, order_layout};
 }

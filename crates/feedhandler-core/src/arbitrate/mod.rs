@@ -257,7 +257,13 @@ impl Arbiter {
 
     /// Judges a packet of a line that is not in the present session, or leaves it; none where it has just come into it.
     #[cold]
-    fn judge_other_session(&mut self, line: usize, packet: &Packet<'_>, first: u64, session: &Session) -> Option<Verdict> {
+    fn judge_other_session(
+        &mut self,
+        line: usize,
+        packet: &Packet<'_>,
+        first: u64,
+        session: &Session,
+    ) -> Option<Verdict> {
         let state = self.lines[line];
         let was_here = state.session == Some(packet.session);
         let restarts = was_here && self.restarts(line, first, session);

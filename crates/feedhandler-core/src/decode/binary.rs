@@ -62,7 +62,8 @@ impl BinaryPlan {
         };
         for (spec, table) in specs.iter().zip(0_u16..) {
             check_message(spec, code)?;
-            let layout = RowLayout::of_message(spec.fields.iter().map(|f| (f.name.as_str(), format(f), column_width(f))));
+            let layout =
+                RowLayout::of_message(spec.fields.iter().map(|f| (f.name.as_str(), format(f), column_width(f))));
             plan.add_codes(&spec.codes, table, &spec.name)?;
             plan.messages.push(Message::new(spec, &layout));
             plan.layouts.push(layout);
@@ -154,11 +155,9 @@ fn place_bytes(field: &BinaryFieldSpec, column: &Column, sources: &mut [Option<u
 
 fn fixup(field: &BinaryFieldSpec, column: &Column) -> Option<Fixup> {
     match field.kind {
-        BinaryKind::Int if column.width > field.width => Some(Fixup::ExtendSign {
-            at: column.offset,
-            width: column.width,
-            used_bytes: field.width,
-        }),
+        BinaryKind::Int if column.width > field.width => {
+            Some(Fixup::ExtendSign { at: column.offset, width: column.width, used_bytes: field.width })
+        }
         BinaryKind::Ascii => Some(Fixup::StripSpaces { at: column.offset, width: column.width }),
         _ => None,
     }
@@ -185,7 +184,8 @@ fn format(field: &BinaryFieldSpec) -> String {
 fn check_message(spec: &BinaryMessageSpec, code: Option<IntSpec>) -> Result<(), PlanError> {
     let code_end = code.map_or(0, |code| code.offset + code.width);
     if spec.length > MOST_MESSAGE_BYTES || spec.min_length > spec.length || spec.length < code_end {
-        let what = format!("lengths do not fit: full {}, least {}, code ends at {code_end}", spec.length, spec.min_length);
+        let what =
+            format!("lengths do not fit: full {}, least {}, code ends at {code_end}", spec.length, spec.min_length);
         return Err(PlanError::new(&spec.name, what));
     }
     if code.is_some() == spec.codes.is_empty() {

@@ -266,7 +266,8 @@ impl Message {
             };
             required += u32::from(leaf.is_required);
             row[column.offset..column.offset + column.width].copy_from_slice(&null(field));
-            root.insert(&field.path, leaf).map_err(|what| PlanError::new(format!("{}.{}", spec.name, field.name), what))?;
+            root.insert(&field.path, leaf)
+                .map_err(|what| PlanError::new(format!("{}.{}", spec.name, field.name), what))?;
         }
         let template = row.chunks_exact(PIECE).map(|piece| piece.try_into().unwrap_or([0; PIECE])).collect();
         Ok(Self { root, template, required })
@@ -519,7 +520,9 @@ fn null(field: &MsgpackFieldSpec) -> Vec<u8> {
     match (field.kind, field.width) {
         (MsgpackKind::Float, 4) => f32::NAN.to_ne_bytes().to_vec(),
         (MsgpackKind::Float, _) => f64::NAN.to_ne_bytes().to_vec(),
-        (MsgpackKind::Uint | MsgpackKind::Int | MsgpackKind::Timestamp, width) => field.null.to_le_bytes()[..width].to_vec(),
+        (MsgpackKind::Uint | MsgpackKind::Int | MsgpackKind::Timestamp, width) => {
+            field.null.to_le_bytes()[..width].to_vec()
+        }
         (_, width) => vec![0; width],
     }
 }

@@ -1,0 +1,276 @@
+//! Batches from a capture, or from a file of bare messages.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::arbitrate::ArbiterOptions;
+use crate::batch::Batch;
+use crate::capture::{Capture, CaptureError, CaptureStats, FileKind, Source};
+use crate::framing::Delimiter;
+use crate::padded::Padded;
+use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
+use crate::plan::{MessagesPlan, Plan};
+use crate::report::Report;
+
+/// A channel and the destinations that are its lines.
+#[derive(Clone, Debug)]
+pub struct ChannelSpec {
+    /// Name.
+    pub name: String,
+    /// Address and port that each line's datagrams are sent to.
+    pub lines: Vec<(IpAddr, u16)>,
+}
+
+/// How a file is read.
+#[derive(Clone, Debug, Default)]
+pub struct FileOptions {
+    /// Disorder.
+    pub arbiter: ArbiterOptions,
+    /// Messages after which a batch is closed.
+    pub batch_messages: usize,
+    /// Channels. Without any, each destination is a channel of its own; with some, other destinations are left out.
+    pub channels: Vec<ChannelSpec>,
+}
+
+/// What a file has to tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileReport {
+    /// What the pipeline has to tell.
+    #[serde(flatten)]
+    pub pipeline: Report,
+    /// Packet records in the file.
+    pub packets: u64,
+    /// Datagrams to destinations that are no line of a channel.
+    pub other_datagrams: u64,
+    /// Whether the file ends before it should.
+    pub truncated: bool,
+    /// What was expected there, and what was found.
+    pub truncated_detail: Option<String>,
+    /// Time spent reading, seconds.
+    pub elapsed_s: f64,
+    /// Facts of the capture; none for a file of bare messages.
+    pub capture: Option<CaptureStats>,
+}
+
+/// Destinations that are told apart; datagrams to further ones are counted only.
+const MOST_DESTINATIONS: usize = 4096;
+
+/// Reads a file into batches.
+pub struct FileFeed {
+    pipeline: Pipeline,
+    input: Input,
+    elapsed: Duration,
+    is_over: bool,
+}
+
+enum Input {
+    Capture(Box<CaptureInput>),
+    Messages(MessagesInput),
+}
+
+struct CaptureInput {
+    capture: Capture,
+    routes: Routes,
+    other_datagrams: u64,
+    now_ns: u64,
+}
+
+struct MessagesInput {
+    source: Source,
+    delimiter: Delimiter,
+    truncated: Option<String>,
+}
+
+/// Which destination is which line.
+struct Routes {
+    known: HashMap<(IpAddr, u16), Option<(usize, usize)>>,
+    /// Most datagrams go where the one before went.
+    last: Option<((IpAddr, u16), (usize, usize))>,
+    is_open: bool,
+}
+
+impl FileFeed {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`CaptureError`] where it cannot be read, or is neither a capture nor a file of the protocol's messages.
+    pub fn open(path: &Path, plan: Arc<Plan>, options: FileOptions) -> Result<Self, CaptureError> {
+        Self::new(Source::open(path)?, plan, options)
+    }
+
+    /// Reads from a source.
+    ///
+    /// # Errors
+    /// As [`FileFeed::open`].
+    pub fn new(mut source: Source, plan: Arc<Plan>, options: FileOptions) -> Result<Self, CaptureError> {
+        let pipeline_options = PipelineOptions { arbiter: options.arbiter, batch_messages: options.batch_messages };
+        let mut pipeline = Pipeline::new(Arc::clone(&plan), pipeline_options);
+        let input = match (source.kind()?, plan.file) {
+            (FileKind::Other, Some(delimiter)) => {
+                pipeline.add_channel("file", ["file".to_owned()]);
+                Input::Messages(MessagesInput { source, delimiter, truncated: None })
+            }
+            _ => {
+                let capture = Capture::new(source)?;
+                let routes = Routes::new(&mut pipeline, &options.channels);
+                Input::Capture(Box::new(CaptureInput { capture, routes, other_datagrams: 0, now_ns: 0 }))
+            }
+        };
+        Ok(Self { pipeline, input, elapsed: Duration::ZERO, is_over: false })
+    }
+
+    /// The next batch; none at the end.
+    ///
+    /// # Errors
+    /// [`CaptureError`] where the file cannot be read any more; never for damage inside it.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, CaptureError> {
+        let began = Instant::now();
+        while !self.is_over && !self.pipeline.is_full() {
+            self.is_over = !match &mut self.input {
+                Input::Capture(input) => input.read(&mut self.pipeline)?,
+                Input::Messages(input) => input.read(&mut self.pipeline)?,
+            };
+            if self.is_over {
+                self.pipeline.finish();
+            }
+        }
+        let batch = self.pipeline.has_content().then(|| self.pipeline.take_batch());
+        self.elapsed += began.elapsed();
+        Ok(batch)
+    }
+
+    /// Bytes of the file read, and its length.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        match &self.input {
+            Input::Capture(input) => (input.capture.position_bytes(), input.capture.total_bytes()),
+            Input::Messages(input) => (input.source.position_bytes(), input.source.total_bytes()),
+        }
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn report(&self) -> FileReport {
+        let pipeline = Report::new(&self.pipeline);
+        let (capture, truncated, other) = match &self.input {
+            Input::Capture(input) => {
+                let stats = input.capture.stats();
+                (Some(stats.clone()), stats.truncated.clone(), input.other_datagrams)
+            }
+            Input::Messages(input) => (None, input.truncated.clone(), 0),
+        };
+        FileReport {
+            packets: capture.as_ref().map_or(0, |stats| stats.records),
+            other_datagrams: other,
+            truncated: truncated.is_some(),
+            truncated_detail: truncated,
+            elapsed_s: self.elapsed.as_secs_f64(),
+            capture,
+            pipeline,
+        }
+    }
+}
+
+impl CaptureInput {
+    /// Takes one datagram in; false at the end.
+    #[inline]
+    fn read(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
+        let Some(datagram) = self.capture.next_datagram()? else { return Ok(false) };
+        let Some((channel, line)) = self.routes.find(datagram.destination, pipeline) else {
+            self.other_datagrams += 1;
+            return Ok(true);
+        };
+        self.now_ns = self.now_ns.max(datagram.ts_ns);
+        pipeline.advance(self.now_ns);
+        pipeline.on_datagram(&Datagram {
+            channel,
+            line,
+            ts_recv_ns: datagram.ts_ns,
+            is_cut_off: false,
+            payload: datagram.payload,
+        });
+        Ok(true)
+    }
+}
+
+impl Routes {
+    fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec]) -> Self {
+        let mut known = HashMap::new();
+        for spec in channels {
+            let names = spec.lines.iter().map(|(address, port)| SocketAddr::new(*address, *port).to_string());
+            let channel = pipeline.add_channel(&spec.name, names);
+            known.extend(spec.lines.iter().enumerate().map(|(line, place)| (*place, Some((channel, line)))));
+        }
+        Self { known, last: None, is_open: channels.is_empty() }
+    }
+
+    #[inline]
+    fn find(&mut self, destination: SocketAddr, pipeline: &mut Pipeline) -> Option<(usize, usize)> {
+        let place = (destination.ip(), destination.port());
+        match self.last {
+            Some((last, route)) if last == place => Some(route),
+            _ => self.look_up(place, pipeline),
+        }
+    }
+
+    fn look_up(&mut self, place: (IpAddr, u16), pipeline: &mut Pipeline) -> Option<(usize, usize)> {
+        if !self.known.contains_key(&place) && self.known.len() < MOST_DESTINATIONS {
+            let name = SocketAddr::new(place.0, place.1).to_string();
+            let route = self.is_open.then(|| (pipeline.add_channel(name.clone(), [name]), 0));
+            self.known.insert(place, route);
+        }
+        let route = self.known.get(&place).copied().flatten()?;
+        self.last = Some((place, route));
+        Some(route)
+    }
+}
+
+/// Bytes of messages that are decoded at a time.
+const SLAB_BYTES: usize = 32 << 10;
+/// Bytes that are made readable for it: a slab, one more message of the greatest length, and slack.
+const WINDOW_BYTES: usize = SLAB_BYTES + (80 << 10);
+
+impl MessagesInput {
+    /// Takes a slab of messages in; false at the end.
+    fn read(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
+        let plan = Arc::clone(pipeline.plan());
+        let MessagesPlan::Binary(messages) = &plan.messages else { return Ok(false) };
+        let offset = self.source.offset_bytes();
+        let window = self.source.fill(WINDOW_BYTES)?;
+        let (mut end, mut fault) = (0, None);
+        while end < window.len().min(SLAB_BYTES) && fault.is_none() {
+            match self.delimiter.next(window, end, window.len(), messages) {
+                Ok(block) => end = block.next,
+                Err(reason) => fault = Some(reason),
+            }
+        }
+        if end > 0 {
+            pipeline.on_messages(0, &self.delimiter, Padded::new(window, end));
+        }
+        let is_last = fault.is_some() || window.len() == end;
+        if fault.is_some() {
+            let left = window.len() - end;
+            self.truncated = Some(truncation(offset + end as u64, left, &window[end..]));
+        }
+        self.source.consume(end);
+        if let (None, Some(failure)) = (&self.truncated, self.source.failure())
+            && is_last
+        {
+            self.truncated = Some(failure.to_owned());
+        }
+        Ok(!is_last)
+    }
+}
+
+/// What is told of a file that ends within a message, or goes on with something that is none.
+fn truncation(offset: u64, left: usize, rest: &[u8]) -> String {
+    let head = rest.get(..8).unwrap_or(rest).escape_ascii();
+    format!(
+        "expected a whole message at byte {offset}, found \"{head}\" and {left} bytes to the end of the file at most"
+    )
+}

@@ -1,0 +1,7 @@
+//! Where batches come from: a file, or live lines. Both drive the same [`crate::pipeline::Pipeline`].
+
+mod file;
+mod info;
+
+pub use file::{ChannelSpec, FileFeed, FileOptions, FileReport};
+pub use info::{CaptureInfo, Stream};

@@ -1,0 +1,82 @@
+//! Reading files.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use feedhandler_core::arbitrate::ArbiterOptions;
+use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::batch::Batch;
+use crate::errors::capture_error;
+use crate::plan::Plan;
+
+/// Reads a capture, or a file of bare messages, into batches.
+#[pyclass(frozen, module = "feedhandler._core")]
+pub struct FileReader(Mutex<FileFeed>);
+
+impl FileReader {
+    fn feed(&self) -> MutexGuard<'_, FileFeed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[pymethods]
+impl FileReader {
+    #[new]
+    #[pyo3(signature = (path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000))]
+    fn new(
+        py: Python<'_>,
+        path: &str,
+        plan: &Plan,
+        channels: Vec<(String, Vec<(String, u16)>)>,
+        batch_messages: usize,
+        grace_ns: u64,
+    ) -> PyResult<Self> {
+        let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
+        let arbiter = ArbiterOptions { grace_ns, ..ArbiterOptions::default() };
+        let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels };
+        let feed = FileFeed::open(Path::new(path), Arc::clone(&plan.0), options);
+        feed.map(|feed| Self(Mutex::new(feed))).map_err(|error| capture_error(py, &error))
+    }
+
+    fn next_batch(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
+        let batch = py.detach(|| self.feed().next_batch());
+        batch.map(|batch| batch.map(Batch)).map_err(|error| capture_error(py, &error))
+    }
+
+    #[getter]
+    fn progress(&self, py: Python<'_>) -> (u64, u64) {
+        py.detach(|| self.feed().progress())
+    }
+
+    fn report(&self, py: Python<'_>) -> PyResult<Cow<'static, [u8]>> {
+        json(&py.detach(|| self.feed().report()))
+    }
+}
+
+fn channel((name, lines): (String, Vec<(String, u16)>)) -> PyResult<ChannelSpec> {
+    let lines = lines.into_iter().map(|(address, port)| {
+        let address: IpAddr =
+            address.parse().map_err(|_| PyValueError::new_err(format!("not an address: {address}")))?;
+        Ok((address, port))
+    });
+    Ok(ChannelSpec { name, lines: lines.collect::<PyResult<_>>()? })
+}
+
+/// JSON for Python.
+pub fn json(value: &impl serde::Serialize) -> PyResult<Cow<'static, [u8]>> {
+    let bytes = serde_json::to_vec(value).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(Cow::Owned(bytes))
+}
+
+/// Facts of a capture and its streams, as JSON.
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+pub fn capture_info(py: Python<'_>, path: &str) -> PyResult<Cow<'static, [u8]>> {
+    let info = py.detach(|| CaptureInfo::read(Path::new(path)));
+    json(&info.map_err(|error| capture_error(py, &error))?)
+}
