@@ -1,7 +1,9 @@
 """The Rust half of feedhandler: checked against the built module by stubtest."""
 
-from collections.abc import Buffer, Sequence
+from collections.abc import Sequence
 from typing import Final, final
+
+from _typeshed import WriteableBuffer
 
 BUILD_PROFILE: Final[str]
 """``release`` or ``debug``: a debug build refuses to be benchmarked."""
@@ -56,9 +58,10 @@ def causes() -> list[tuple[int, str]]:
     """Number and name of each cause of a loss."""
 
 @final
-class Rows(Buffer):
+class Rows:
     """The rows of one table, as a read-only buffer; its memory lives as long as anybody refers to it."""
 
+    def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...
 
 @final
@@ -130,7 +133,7 @@ class Receiver:
     options
         JSON of ``ReceiverOptions`` in the core crate.
     arena
-        Writable memory of the ring, at least ``slots * slot_bytes`` bytes; kept until the receiver is gone.
+        Writable memory of the ring, at least `arena_bytes` bytes; kept until the receiver is gone.
 
     Raises
     ------
@@ -138,7 +141,7 @@ class Receiver:
         A socket cannot be made as configured.
     """
 
-    def __new__(cls, plan: Plan, options: bytes, arena: Buffer, /) -> Receiver: ...
+    def __new__(cls, plan: Plan, options: bytes, arena: WriteableBuffer, /) -> Receiver: ...
     def next_batch(self, timeout_ns: int, /) -> Batch | None:
         """Next batch, without the GIL; None where nothing came in time. A signal handler runs at least every 50 ms."""
     def fileno(self) -> int:
@@ -148,11 +151,38 @@ class Receiver:
     def disarm(self) -> None:
         """Take the wake-up back, and clear it."""
     def stop(self) -> None:
-        """End the receive thread; what the ring still holds can be read on."""
+        """End reception; what the ring still holds can be read on, and then `is_over`. From any thread."""
     @property
-    def addresses(self) -> list[tuple[str, str, str, int]]:
-        """Channel, line, address and port that each socket is bound to."""
+    def is_disordered(self) -> bool:
+        """Whether something missing is waited for: ask for a batch every millisecond then, although none waits."""
+    @property
+    def is_over(self) -> bool:
+        """Whether reception was stopped and everything was read."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether every channel has come to the end of its session, with nothing missing before it."""
+    @property
+    def addresses(self) -> list[tuple[int, int, str, str, int]]:
+        """Channel, line, name of the line, address and port that each socket is bound to."""
     def report(self) -> bytes:
         """What was received so far: JSON of ``feedhandler.report.Report``."""
-    def histograms(self) -> dict[str, str]:
-        """Latency by stage, ns: HdrHistogram V2, compressed, base64."""
+    def histograms(self) -> dict[str, bytes]:
+        """Latency by stage, ns: HdrHistogram V2, compressed (before base64)."""
+
+def arena_bytes(slots: int, slot_bytes: int, /) -> int:
+    """Memory that a ring of `slots` slots for datagrams of up to `slot_bytes` needs.
+
+    Raises
+    ------
+    ValueError
+        The number of slots is no power of two, or a size is impossible.
+    """
+
+def capture_info(path: str, /) -> bytes:
+    """Facts of a capture and its streams, as JSON.
+
+    Raises
+    ------
+    feedhandler.errors.CaptureError
+        The file cannot be read, or is no capture.
+    """

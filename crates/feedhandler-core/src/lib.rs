@@ -11,10 +11,13 @@ compile_error!("rows are written in little-endian byte order; no big-endian mach
 
 pub mod arbitrate;
 pub mod batch;
+mod cache_padded;
 pub mod capture;
+pub mod clock;
 pub mod decode;
 pub mod digest;
 pub mod event;
+mod event_fd;
 pub mod feed;
 mod field;
 pub mod framing;
@@ -27,8 +30,12 @@ pub mod msgpack;
 pub mod padded;
 pub mod pipeline;
 pub mod plan;
+pub mod receive;
 pub mod report;
+pub mod ring;
 mod rows;
 pub mod spec;
+pub mod wait;
+pub mod wire;
 
 pub use rows::Rows;

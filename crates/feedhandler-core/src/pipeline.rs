@@ -154,6 +154,12 @@ impl Pipeline {
         self.digest
     }
 
+    /// Whether anything waits for something missing: then time has to be told although nothing comes.
+    #[must_use]
+    pub fn is_disordered(&self) -> bool {
+        self.is_disordered
+    }
+
     /// Whether the batch should be taken now.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use feedhandler_core::capture::CaptureError;
+use feedhandler_core::wire::WireError;
 use pyo3::prelude::*;
 
 /// An exception of the class `name` of `feedhandler.errors`.
@@ -14,4 +15,9 @@ fn exception(py: Python<'_>, name: &str, error: &impl Display) -> PyErr {
 /// A file that cannot be read.
 pub fn capture_error(py: Python<'_>, error: &CaptureError) -> PyErr {
     exception(py, "CaptureError", error)
+}
+
+/// A line that cannot be opened.
+pub fn wire_error(py: Python<'_>, error: &WireError) -> PyErr {
+    exception(py, "WireError", error)
 }

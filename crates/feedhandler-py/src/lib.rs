@@ -3,6 +3,7 @@
 mod batch;
 mod errors;
 mod file;
+mod live;
 mod plan;
 
 use pyo3::prelude::*;
@@ -17,6 +18,8 @@ mod _core {
     use super::batch::{Batch, Rows};
     #[pymodule_export]
     use super::file::{FileReader, capture_info};
+    #[pymodule_export]
+    use super::live::{Receiver, arena_bytes};
     #[pymodule_export]
     use super::plan::{Layout, Plan, causes, event_kinds, event_layout, order_layout};
 }

@@ -10,6 +10,8 @@ mod line;
 mod lost;
 mod window;
 
+use serde::Deserialize;
+
 use crate::event::{Cause, Event, EventKind, NO_LINE};
 use crate::framing::{Framing, Packet, PacketKind, SessionId};
 use crate::ledger::UnitCounters;
@@ -20,7 +22,8 @@ pub use window::Held;
 use window::Window;
 
 /// How an arbiter treats disorder.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ArbiterOptions {
     /// How long a missing unit is waited for, ns: the other lines, and reordering, have that long to bring it.
     pub grace_ns: u64,
@@ -113,6 +116,8 @@ pub struct Arbiter {
     epoch: u32,
     window: Window,
     lost: LostRanges,
+    /// The channel's first session has no beginning yet: another line may still bring an earlier unit.
+    is_opening: bool,
     /// When the present hole was first noticed.
     noticed_ns: Option<u64>,
     /// What happened on this machine that would explain a loss.
@@ -138,6 +143,7 @@ impl Arbiter {
             epoch: 0,
             window: Window::new(options.window_packets, options.window_bytes),
             lost: LostRanges::default(),
+            is_opening: false,
             noticed_ns: None,
             suspicion: Cause::None,
             suspicion_packets: 0,
@@ -211,8 +217,7 @@ impl Arbiter {
         }
         self.counters.seen += packet.units;
         if verdict == Verdict::Duplicate {
-            self.count_old(first, end.min(session.next));
-            self.counters.duplicate += end.saturating_sub(session.next.max(first));
+            self.count_old(first, end);
         }
         verdict
     }
@@ -220,7 +225,9 @@ impl Arbiter {
     /// Judges the units `first..end` when `next` is expected.
     #[inline]
     fn judge_units(&self, first: u64, end: u64, next: u64) -> Verdict {
-        if first <= next && (end > next || first == end) {
+        if self.is_opening && first < end {
+            if self.window.covers(first, end) { Verdict::Duplicate } else { Verdict::Hold }
+        } else if first <= next && (end > next || first == end) {
             Verdict::Deliver { skip: next - first }
         } else if end <= next || self.window.covers(first, end) {
             Verdict::Duplicate
@@ -331,16 +338,20 @@ impl Arbiter {
             Some(_) if was_listening && joined > self.first_sequence => self.first_sequence,
             _ => joined,
         };
+        let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && joined > self.first_sequence;
+        self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing;
         self.close(ts_ns, events);
         self.epoch += 1;
         self.lines[line].enter(self.epoch, packet.session);
         let first = if self.unit == SequenceUnit::Nothing { self.first_sequence } else { first };
         self.session = Some(Session { id: packet.session, first, next: first, is_ended: false });
         self.heard_ns = ts_ns;
-        if joined > first {
+        if joined > first || self.is_opening {
             self.noticed_ns = Some(ts_ns);
         }
-        events.push(Event { count: 0, ..Event::units(EventKind::SessionStart, Cause::None, first, first + 1, ts_ns) });
+        if !self.is_opening {
+            events.push(session_start(first, ts_ns));
+        }
     }
 
     fn close(&mut self, ts_ns: u64, events: &mut Vec<Event>) {
@@ -424,6 +435,12 @@ impl Arbiter {
     }
 
     fn step_if(&mut self, is_due: bool, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
+        if self.is_opening {
+            if !is_due {
+                return None;
+            }
+            self.begin_at_earliest(now_ns, events);
+        }
         let next = session_next(self.session);
         if let Some(held) = self.window.pop_reached(next) {
             self.counters.pending -= held.units();
@@ -445,6 +462,15 @@ impl Arbiter {
             return None;
         }
         self.declare(next, furthest, now_ns, events)
+    }
+
+    /// The first session begins with the earliest unit that any line has brought.
+    fn begin_at_earliest(&mut self, now_ns: u64, events: &mut Vec<Event>) {
+        self.is_opening = false;
+        if let (Some(session), Some(earliest)) = (&mut self.session, self.window.first()) {
+            (session.first, session.next) = (earliest, earliest);
+        }
+        events.push(session_start(self.expected(), now_ns));
     }
 
     /// Declares the hole at `next` lost, or what waits beyond it a stray, if every line went on in front of it.
@@ -474,6 +500,10 @@ impl Arbiter {
         }
         self.noticed_ns = self.window.earliest_ns().or(Some(now_ns));
     }
+}
+
+fn session_start(first: u64, ts_ns: u64) -> Event {
+    Event { count: 0, ..Event::units(EventKind::SessionStart, Cause::None, first, first.saturating_add(1), ts_ns) }
 }
 
 fn session_next(session: Option<Session>) -> u64 {

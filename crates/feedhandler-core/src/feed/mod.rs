@@ -2,6 +2,8 @@
 
 mod file;
 mod info;
+mod live;
 
 pub use file::{ChannelSpec, FileFeed, FileOptions, FileReport};
 pub use info::{CaptureInfo, Stream};
+pub use live::{LiveFeed, LiveOptions, LiveReport, Polled, RingUse, WireLine};

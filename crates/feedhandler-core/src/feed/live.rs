@@ -1,0 +1,406 @@
+//! Batches from live lines: the ring's datagrams through the pipeline, with a stamp at every stage.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::arbitrate::ArbiterOptions;
+use crate::batch::Batch;
+use crate::clock::realtime_ns;
+use crate::event::Cause;
+use crate::latency::{Latency, Percentiles, Stage};
+use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
+use crate::plan::Plan;
+use crate::receive::{LineStats, ReceiveOptions, Receiver, Stopper};
+use crate::report::Report;
+use crate::ring::{Arena, Slot, SlotFlags};
+use crate::wait::{Wait, WaitOutcome};
+use crate::wire::{LineReport, LineSpec, Warning, WireError};
+
+/// How live lines are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveOptions {
+    /// Names of the channels; a line's `channel` is a position in it.
+    pub channels: Vec<String>,
+    /// The lines; each channel's count from 0.
+    pub lines: Vec<LineSpec>,
+    /// Sockets, ring and receive thread.
+    pub receive: ReceiveOptions,
+    /// Disorder.
+    pub arbiter: ArbiterOptions,
+    /// Messages after which a batch is closed.
+    pub batch_messages: usize,
+    /// Age of its first message at which a batch is closed, while more are waiting. An empty ring closes it at once.
+    pub batch_age_ns: u64,
+    /// What the reader does while the ring is empty.
+    pub wait: Wait,
+    /// Interval log of the latencies.
+    pub hlog: Option<PathBuf>,
+    /// Its interval.
+    pub hlog_interval_ns: u64,
+}
+
+/// What live lines have to tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveReport {
+    /// What the pipeline has to tell.
+    #[serde(flatten)]
+    pub pipeline: Report,
+    /// Datagrams, as a capture would have records.
+    pub packets: u64,
+    /// A live feed has no end that could be missing.
+    pub truncated: bool,
+    /// None.
+    pub truncated_detail: Option<String>,
+    /// Time since the lines were opened, seconds.
+    pub elapsed_s: f64,
+    /// The lines' sockets.
+    pub wire: Vec<WireLine>,
+    /// Settings that were not granted in full.
+    pub warnings: Vec<Warning>,
+    /// Slots of the ring, and how many were in use at once at most.
+    pub ring: RingUse,
+    /// Percentiles by stage, ns.
+    pub latency_ns: std::collections::BTreeMap<&'static str, Percentiles>,
+    /// Why the interval log was given up.
+    pub hlog_error: Option<String>,
+}
+
+/// A line's socket.
+#[derive(Clone, Debug, Serialize)]
+pub struct WireLine {
+    /// Its settings.
+    #[serde(flatten)]
+    pub settings: LineReport,
+    /// What it counted.
+    pub stats: LineStats,
+}
+
+/// How much of the ring was needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RingUse {
+    /// Slots.
+    pub slots: usize,
+    /// Most that were in use at once.
+    pub high_water: usize,
+}
+
+/// What a poll ended with.
+#[derive(Debug)]
+pub enum Polled {
+    /// A batch.
+    Batch(Batch),
+    /// Nothing came in time, or a signal did.
+    Nothing,
+    /// The lines were stopped and everything was read.
+    Over,
+}
+
+/// Datagrams decoded between two readings of the clock.
+const CHUNK: usize = 64;
+/// How often holes are looked at while nothing comes.
+const DISORDER_TICK: Duration = Duration::from_millis(1);
+
+/// Reads live lines into batches.
+pub struct LiveFeed {
+    receiver: Receiver,
+    reader: Reader,
+    wait: Wait,
+    began: Instant,
+    is_over: bool,
+    hlog_error: Option<String>,
+}
+
+/// What the ring's datagrams go into.
+struct Reader {
+    pipeline: Pipeline,
+    latency: Latency,
+    /// Channel and line, by position in the receiver's list.
+    routes: Vec<(usize, usize)>,
+    /// Drops at the socket and at the ring that were told of.
+    drops: Vec<(u64, u64)>,
+    /// Kernel stamp, and when it was decoded, of each datagram in the batch.
+    stamps: Vec<(u64, u64)>,
+    batch_age_ns: u64,
+    watermark: Watermark,
+}
+
+/// Until when every line has been looked at, once the slots that were in the ring at that reading have been taken in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watermark {
+    ns: u64,
+    slots_left: usize,
+}
+
+impl Watermark {
+    /// Tells the pipeline the time once its slots have been taken in, and reads the next.
+    fn renewed(self, receiver: &mut Receiver, pipeline: &mut Pipeline) -> Self {
+        if self.slots_left > 0 {
+            return self;
+        }
+        pipeline.advance(self.ns);
+        // The watermark first, then the ring: all that came before it is then among the slots that are counted.
+        let ns = receiver.polled_ns();
+        let slots_left = receiver.consumer().depth();
+        if slots_left == 0 {
+            pipeline.advance(ns);
+        }
+        Self { ns, slots_left }
+    }
+}
+
+impl LiveFeed {
+    /// Opens the lines and starts to receive.
+    ///
+    /// # Errors
+    /// [`WireError`] where a line cannot be opened; the interval log's error is told in the report.
+    pub fn open(plan: Arc<Plan>, options: LiveOptions, arena: Arena) -> Result<Self, WireError> {
+        let pipeline_options = PipelineOptions { arbiter: options.arbiter, batch_messages: options.batch_messages };
+        let mut pipeline = Pipeline::new(plan, pipeline_options);
+        for (channel, name) in (0_u16..).zip(&options.channels) {
+            let lines = options.lines.iter().filter(|line| line.channel == channel);
+            pipeline.add_channel(name, lines.map(|line| line.name.clone()));
+        }
+        let receiver = Receiver::start(&options.lines, &options.receive, arena)?;
+        let mut latency = Latency::default();
+        let log = options.hlog.map(|path| latency.log_to(&path, options.hlog_interval_ns, realtime_ns()));
+        let reader = Reader {
+            pipeline,
+            latency,
+            routes: options.lines.iter().map(|line| (line.channel.into(), line.line.into())).collect(),
+            drops: vec![(0, 0); options.lines.len()],
+            stamps: Vec::new(),
+            batch_age_ns: options.batch_age_ns,
+            watermark: Watermark::default(),
+        };
+        let hlog_error = log.and_then(Result::err).map(|error| error.to_string());
+        Ok(Self { receiver, reader, wait: options.wait, began: Instant::now(), is_over: false, hlog_error })
+    }
+
+    /// The next batch, waiting for it for `timeout` at most.
+    pub fn poll(&mut self, timeout: Duration) -> Polled {
+        let until = Instant::now() + timeout;
+        loop {
+            let is_empty = self.reader.read(&mut self.receiver);
+            if self.reader.is_ready(is_empty) {
+                return Polled::Batch(self.take_batch());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if is_empty && let Some(end) = self.wait_for_more(left) {
+                return end;
+            }
+        }
+    }
+
+    /// Waits while the ring is empty; says how the poll ends, if it does.
+    fn wait_for_more(&mut self, left: Duration) -> Option<Polled> {
+        if self.is_over {
+            return Some(Polled::Over);
+        }
+        if left.is_zero() {
+            return Some(Polled::Nothing);
+        }
+        let slice = if self.reader.pipeline.is_disordered() { left.min(DISORDER_TICK) } else { left };
+        match self.receiver.consumer().wait(self.wait, slice) {
+            WaitOutcome::Ready | WaitOutcome::TimedOut => None,
+            WaitOutcome::Interrupted => Some(Polled::Nothing),
+            WaitOutcome::Closed => {
+                self.finish();
+                None
+            }
+        }
+    }
+
+    /// The lines are stopped and the ring is empty: what waits for something missing is delivered.
+    fn finish(&mut self) {
+        self.receiver.stop();
+        for (line, stats) in self.receiver.stats().iter().enumerate() {
+            self.reader.note_drops(line, stats.socket_drops, stats.ring_drops, realtime_ns());
+        }
+        self.reader.pipeline.advance(realtime_ns());
+        self.reader.pipeline.finish();
+        self.is_over = true;
+        self.log(Latency::finish);
+    }
+
+    fn take_batch(&mut self) -> Batch {
+        let mut batch = self.reader.pipeline.take_batch();
+        batch.queue_depth = self.receiver.consumer().depth();
+        batch
+    }
+
+    /// Notes that the batch is in Python's hands, for which the GIL was waited `gil` long.
+    pub fn handed_over(&mut self, gil: Duration) {
+        self.reader.handed_over(gil);
+        self.log(Latency::tick);
+    }
+
+    /// Notes how long the user's code took with a batch.
+    pub fn processed(&mut self, span: Duration) {
+        self.reader.latency.record(Stage::Processor, 0, nanoseconds(span));
+    }
+
+    fn log(&mut self, write: impl Fn(&mut Latency, u64) -> io::Result<()>) {
+        if let Err(error) = write(&mut self.reader.latency, realtime_ns()) {
+            self.hlog_error = Some(error.to_string());
+        }
+    }
+
+    /// Stops reception from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.receiver.stopper()
+    }
+
+    /// The receiver, for an event loop to wait on.
+    pub fn receiver(&mut self) -> &mut Receiver {
+        &mut self.receiver
+    }
+
+    /// Whether holes are waited for: then time has to be told although nothing comes.
+    #[must_use]
+    pub fn is_disordered(&self) -> bool {
+        self.reader.pipeline.is_disordered()
+    }
+
+    /// Whether the lines were stopped and everything was read.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether every channel has come to the end of its session, with nothing missing before it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let channels = self.reader.pipeline.channels();
+        let is_ended = |session: &crate::arbitrate::Session| session.is_ended;
+        channels.iter().all(|channel| channel.arbiter.session().is_some_and(is_ended)) && !self.is_disordered()
+    }
+
+    /// Latencies by stage.
+    #[must_use]
+    pub fn latency(&self) -> &Latency {
+        &self.reader.latency
+    }
+
+    /// What was received so far.
+    #[must_use]
+    pub fn report(&mut self) -> LiveReport {
+        let pipeline = Report::new(&self.reader.pipeline);
+        let stats = self.receiver.stats();
+        let settings = self.receiver.reports().iter().cloned();
+        LiveReport {
+            packets: pipeline.datagrams,
+            truncated: false,
+            truncated_detail: None,
+            elapsed_s: self.began.elapsed().as_secs_f64(),
+            wire: settings.zip(stats).map(|(settings, stats)| WireLine { settings, stats }).collect(),
+            warnings: self.receiver.warnings().cloned().collect(),
+            ring: self.ring_use(),
+            latency_ns: self.reader.latency.percentiles(),
+            hlog_error: self.hlog_error.clone(),
+            pipeline,
+        }
+    }
+
+    fn ring_use(&mut self) -> RingUse {
+        let consumer = self.receiver.consumer();
+        RingUse { slots: consumer.layout().slots(), high_water: consumer.high_water() }
+    }
+}
+
+impl Reader {
+    /// Takes in what the ring holds, until the batch is to be closed; says whether the ring was found empty.
+    fn read(&mut self, receiver: &mut Receiver) -> bool {
+        loop {
+            self.watermark = self.watermark.renewed(receiver, &mut self.pipeline);
+            let consumer = receiver.consumer();
+            let mut taken = 0;
+            for slot in consumer.peek(CHUNK) {
+                self.take(&slot);
+                taken += 1;
+            }
+            if taken == 0 {
+                return true;
+            }
+            self.stamp(consumer.peek(taken));
+            consumer.release(taken);
+            self.watermark.slots_left = self.watermark.slots_left.saturating_sub(taken);
+            if self.pipeline.is_full() || self.is_old() {
+                return false;
+            }
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, slot: &Slot<'_>) {
+        let (header, line) = (slot.header, usize::from(slot.header.line));
+        if self.drops[line] != (header.socket_drops, header.ring_drops) {
+            self.note_drops(line, header.socket_drops, header.ring_drops, header.ts_recv_ns);
+        }
+        let (channel, line) = self.routes[line];
+        self.pipeline.on_datagram(&Datagram {
+            channel,
+            line,
+            ts_recv_ns: header.ts_recv_ns,
+            is_cut_off: header.flags.contains(SlotFlags::TRUNCATED),
+            payload: slot.payload,
+        });
+    }
+
+    /// Stamps a chunk of datagrams as decoded.
+    fn stamp<'a>(&mut self, slots: impl Iterator<Item = Slot<'a>>) {
+        let decoded_ns = realtime_ns();
+        for Slot { header, .. } in slots {
+            self.latency.record(Stage::Wire, header.ts_recv_ns, header.taken_ns);
+            self.latency.record(Stage::Decode, header.taken_ns, decoded_ns);
+            self.stamps.push((header.ts_recv_ns, decoded_ns));
+        }
+        if !self.pipeline.has_content() {
+            self.stamps.clear();
+        }
+    }
+
+    #[cold]
+    fn note_drops(&mut self, line: usize, socket: u64, ring: u64, ts_ns: u64) {
+        let (socket_known, ring_known) = self.drops[line];
+        let (channel, of_channel) = self.routes[line];
+        if socket > socket_known {
+            self.pipeline.on_drop(channel, of_channel, Cause::SocketBuffer, socket - socket_known, ts_ns);
+        }
+        if ring > ring_known {
+            self.pipeline.on_drop(channel, of_channel, Cause::RingFull, ring - ring_known, ts_ns);
+        }
+        self.drops[line] = (socket.max(socket_known), ring.max(ring_known));
+    }
+
+    /// Whether the batch's first message has waited long enough.
+    fn is_old(&self) -> bool {
+        let (Some((_, first_ns)), Some((_, last_ns))) = (self.stamps.first(), self.stamps.last()) else { return false };
+        last_ns.saturating_sub(*first_ns) >= self.batch_age_ns || self.stamps.len() >= MOST_STAMPS
+    }
+
+    fn is_ready(&self, is_empty: bool) -> bool {
+        self.pipeline.has_content() && (is_empty || self.pipeline.is_full() || self.is_old())
+    }
+
+    fn handed_over(&mut self, gil: Duration) {
+        let handed_ns = realtime_ns();
+        for (ts_recv_ns, decoded_ns) in self.stamps.drain(..) {
+            self.latency.record(Stage::Batch, decoded_ns, handed_ns);
+            self.latency.record(Stage::Total, ts_recv_ns, handed_ns);
+        }
+        self.latency.record(Stage::Gil, 0, nanoseconds(gil));
+    }
+}
+
+/// Datagrams after which a batch is closed, however few messages they brought.
+const MOST_STAMPS: usize = 65_536;
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

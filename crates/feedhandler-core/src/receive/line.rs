@@ -1,0 +1,180 @@
+//! What the receive thread knows of one line: its counters, and up to when it has been looked at.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use super::counters::{LineCounters, add};
+use crate::ring::{SlotFlags, SlotHeader};
+use crate::wire::{Datagram, extend_drops};
+
+/// How a look at a line, or at all of them, ended. In order: what a turn's looks amount to is the last of theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Look {
+    /// The socket is empty.
+    Drained,
+    /// The ring is full and the socket was left alone.
+    RingFull,
+    /// There may be more.
+    More,
+}
+
+/// What the receive thread knows of a line.
+pub(super) struct Line {
+    index: u16,
+    slot_bytes: usize,
+    socket_drops: u64,
+    ring_drops: u64,
+    polled_ns: u64,
+    /// Stamp of the last datagram, where it had one.
+    last_stamp_ns: Option<u64>,
+    /// Taken, and not yet counted where others see it.
+    datagrams: u64,
+    bytes: u64,
+    truncated: u64,
+}
+
+impl Line {
+    pub(super) fn new(index: usize, slot_bytes: usize) -> Self {
+        Self {
+            index: index.try_into().unwrap_or(u16::MAX),
+            slot_bytes,
+            socket_drops: 0,
+            ring_drops: 0,
+            polled_ns: 0,
+            last_stamp_ns: None,
+            datagrams: 0,
+            bytes: 0,
+            truncated: 0,
+        }
+    }
+
+    /// Everything queued before this instant has been taken.
+    pub(super) fn polled_ns(&self) -> u64 {
+        self.polled_ns
+    }
+
+    /// Notes a datagram and says what its slot is to tell of it.
+    pub(super) fn header(&mut self, datagram: Datagram, taken_ns: u64) -> SlotHeader {
+        self.note(datagram);
+        let len = datagram.len.min(self.slot_bytes);
+        let truncated = datagram.len > self.slot_bytes;
+        self.datagrams += 1;
+        self.bytes += datagram.len as u64;
+        self.truncated += u64::from(truncated);
+        SlotHeader {
+            ts_recv_ns: datagram.stamp_ns.unwrap_or(taken_ns),
+            taken_ns,
+            socket_drops: self.socket_drops,
+            ring_drops: self.ring_drops,
+            len: len.try_into().unwrap_or(u32::MAX),
+            line: self.index,
+            flags: SlotFlags::when(SlotFlags::TRUNCATED, truncated)
+                | SlotFlags::when(SlotFlags::UNSTAMPED, datagram.stamp_ns.is_none()),
+        }
+    }
+
+    fn note(&mut self, datagram: Datagram) {
+        self.last_stamp_ns = datagram.stamp_ns;
+        if let Some(drops) = datagram.drops {
+            self.socket_drops = extend_drops(self.socket_drops, drops);
+        }
+    }
+
+    /// Counts what has been noted where others see it: before the slots are published, so that whoever sees a slot sees it
+    /// counted.
+    pub(super) fn count(&mut self, counters: &LineCounters) {
+        add(&counters.datagrams, std::mem::take(&mut self.datagrams));
+        add(&counters.bytes, std::mem::take(&mut self.bytes));
+        add(&counters.truncated, std::mem::take(&mut self.truncated));
+        counters.socket_drops.store(self.socket_drops, Ordering::Release);
+    }
+
+    /// Counts datagrams that were taken and thrown away; of the last one, what the kernel told is kept.
+    pub(super) fn drop_newest(&mut self, count: usize, last: Datagram, counters: &LineCounters) {
+        self.note(last);
+        self.ring_drops += count as u64;
+        counters.ring_drops.store(self.ring_drops, Ordering::Relaxed);
+        counters.socket_drops.store(self.socket_drops, Ordering::Release);
+    }
+
+    /// A look that took something.
+    pub(super) fn looked(&mut self, counters: &LineCounters, drained: bool, looked_ns: u64) -> Look {
+        counters.drained.store(drained, Ordering::Relaxed);
+        if drained {
+            self.polled_ns = looked_ns;
+            return Look::Drained;
+        }
+        // First in, first out: what was queued before the last datagram has been taken. But a stamp from during the look
+        // may be one that the kernel made up when the datagram was taken, as it does until it has switched stamping on.
+        if let Some(stamp_ns) = self.last_stamp_ns.filter(|&stamp_ns| stamp_ns < looked_ns) {
+            self.polled_ns = stamp_ns;
+        }
+        Look::More
+    }
+
+    /// A look that took nothing.
+    pub(super) fn nothing(&mut self, counters: &LineCounters, error: &io::Error, looked_ns: u64) -> Look {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.looked(counters, true, looked_ns),
+            io::ErrorKind::Interrupted => Look::More,
+            _ => {
+                counters.note_error(error);
+                Look::Drained
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamped(stamp_ns: u64) -> Datagram {
+        Datagram { len: 30, stamp_ns: Some(stamp_ns), drops: None }
+    }
+
+    #[test]
+    fn a_line_is_polled_up_to_the_look_that_found_it_empty_or_to_the_last_stamp() {
+        let (mut line, counters) = (Line::new(0, 64), LineCounters::default());
+        line.header(stamped(900), 1_000);
+        assert_eq!(line.looked(&counters, false, 950), Look::More);
+        assert_eq!(line.polled_ns(), 900);
+        line.header(stamped(1_100), 1_200);
+        assert_eq!(line.looked(&counters, true, 1_000), Look::Drained);
+        assert_eq!(line.polled_ns(), 1_000);
+        line.header(stamped(1_300), 1_310);
+        assert_eq!(line.looked(&counters, false, 1_250), Look::More);
+        assert_eq!(line.polled_ns(), 1_000, "a stamp from during the look proves nothing");
+    }
+
+    #[test]
+    fn a_look_that_failed_says_nothing_about_the_socket_and_is_counted() {
+        let (mut line, counters) = (Line::new(0, 64), LineCounters::default());
+        let looks = [
+            (io::Error::from_raw_os_error(libc::ENETDOWN), Look::Drained, 0, 1),
+            (io::ErrorKind::Interrupted.into(), Look::More, 0, 1),
+            (io::ErrorKind::WouldBlock.into(), Look::Drained, 500, 1),
+        ];
+        for (error, look, polled_ns, errors) in looks {
+            assert_eq!(line.nothing(&counters, &error, 500), look);
+            assert_eq!((line.polled_ns(), counters.errors.load(Ordering::Relaxed)), (polled_ns, errors));
+        }
+        assert_eq!(counters.last_errno.load(Ordering::Relaxed), libc::ENETDOWN);
+    }
+
+    #[test]
+    fn without_a_stamp_the_time_of_taking_stands_in_and_says_so() {
+        let mut line = Line::new(3, 64);
+        let header = line.header(Datagram { len: 65, ..Datagram::default() }, 1_000);
+        assert_eq!((header.ts_recv_ns, header.len, header.line), (1_000, 64, 3));
+        assert_eq!(header.flags, SlotFlags::UNSTAMPED | SlotFlags::TRUNCATED);
+    }
+
+    #[test]
+    fn drops_are_told_from_the_datagram_that_brought_them_on() {
+        let mut line = Line::new(0, 64);
+        let told = [None, Some(u32::MAX / 2), Some(u32::MAX - 1), None, Some(3)];
+        let totals = told.map(|drops| line.header(Datagram { drops, ..stamped(1) }, 1).socket_drops);
+        assert_eq!(totals, [0, 0x7fff_ffff, 0xffff_fffe, 0xffff_fffe, 0x1_0000_0003]);
+    }
+}

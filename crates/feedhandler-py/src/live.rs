@@ -1,0 +1,168 @@
+//! Receiving live lines.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use feedhandler_core::feed::{LiveFeed, LiveOptions, Polled};
+use feedhandler_core::receive::Stopper;
+use feedhandler_core::ring::{Arena, SlotLayout};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::batch::Batch;
+use crate::errors::wire_error;
+use crate::file::json;
+use crate::plan::Plan;
+
+/// Receives live lines: sockets, ring and receive thread.
+#[pyclass(frozen, module = "feedhandler._core")]
+pub struct Receiver {
+    state: Mutex<State>,
+    stopper: Stopper,
+}
+
+struct State {
+    feed: LiveFeed,
+    /// When the last batch was handed over.
+    handed: Option<Instant>,
+}
+
+/// Longest time without a look at signals.
+const SIGNAL_TICK: Duration = Duration::from_millis(50);
+
+impl Receiver {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Polls without the GIL; returns when the result was ready.
+    fn poll(&self, timeout: Duration) -> (Polled, Instant) {
+        let mut state = self.state();
+        if let Some(handed) = state.handed.take() {
+            state.feed.processed(handed.elapsed());
+        }
+        (state.feed.poll(timeout), Instant::now())
+    }
+
+    fn hand_over(&self, ready: Instant) {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.feed.handed_over(now - ready);
+        state.handed = Some(now);
+    }
+}
+
+#[pymethods]
+impl Receiver {
+    #[new]
+    #[pyo3(signature = (plan, options, arena, /))]
+    fn new(py: Python<'_>, plan: &Plan, options: &[u8], arena: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let options: LiveOptions =
+            serde_json::from_slice(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let arena = arena_of(arena)?;
+        let feed = py.detach(|| LiveFeed::open(Arc::clone(&plan.0), options, arena));
+        let feed = feed.map_err(|error| wire_error(py, &error))?;
+        let stopper = feed.stopper();
+        Ok(Self { state: Mutex::new(State { feed, handed: None }), stopper })
+    }
+
+    #[pyo3(signature = (timeout_ns, /))]
+    fn next_batch(&self, py: Python<'_>, timeout_ns: u64) -> PyResult<Option<Batch>> {
+        let until = Instant::now() + Duration::from_nanos(timeout_ns);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let (polled, ready) = py.detach(|| self.poll(left.min(SIGNAL_TICK)));
+            match polled {
+                Polled::Batch(batch) => {
+                    self.hand_over(ready);
+                    return Ok(Some(Batch(batch)));
+                }
+                Polled::Over => return Ok(None),
+                Polled::Nothing => py.check_signals()?,
+            }
+            if left <= SIGNAL_TICK {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn fileno(&self, py: Python<'_>) -> i32 {
+        py.detach(|| self.state().feed.receiver().consumer().as_fd().as_raw_fd())
+    }
+
+    fn arm(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.state().feed.receiver().consumer().arm().is_none())
+    }
+
+    fn disarm(&self, py: Python<'_>) {
+        py.detach(|| self.state().feed.receiver().consumer().disarm());
+    }
+
+    fn stop(&self) {
+        self.stopper.request_stop();
+    }
+
+    #[getter]
+    fn is_disordered(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.state().feed.is_disordered())
+    }
+
+    #[getter]
+    fn is_over(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.state().feed.is_over())
+    }
+
+    #[getter]
+    fn has_ended(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.state().feed.has_ended())
+    }
+
+    #[getter]
+    fn addresses(&self, py: Python<'_>) -> Vec<(u16, u16, String, String, u16)> {
+        py.detach(|| {
+            let mut state = self.state();
+            let reports = state.feed.receiver().reports().iter();
+            let place = |report: &feedhandler_core::wire::LineReport| {
+                let address = report.address;
+                (report.channel, report.line, report.name.clone(), address.ip().to_string(), address.port())
+            };
+            reports.map(place).collect()
+        })
+    }
+
+    fn report(&self, py: Python<'_>) -> PyResult<Cow<'static, [u8]>> {
+        json(&py.detach(|| self.state().feed.report()))
+    }
+
+    fn histograms(&self, py: Python<'_>) -> BTreeMap<&'static str, Cow<'static, [u8]>> {
+        let serialized = py.detach(|| self.state().feed.latency().serialized());
+        serialized.into_iter().map(|(stage, bytes)| (stage, Cow::Owned(bytes))).collect()
+    }
+}
+
+/// Memory that a ring of `slots` slots of `slot_bytes` needs.
+#[pyfunction]
+#[pyo3(signature = (slots, slot_bytes, /))]
+pub fn arena_bytes(slots: usize, slot_bytes: usize) -> PyResult<usize> {
+    let layout = SlotLayout::new(slots, slot_bytes).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(layout.arena_bytes())
+}
+
+/// A ring's memory in a writable buffer of Python's, which is kept for as long as the ring.
+fn arena_of(object: &Bound<'_, PyAny>) -> PyResult<Arena> {
+    let buffer = PyBuffer::<u8>::get(object)?;
+    if buffer.readonly() || !buffer.is_c_contiguous() {
+        return Err(PyValueError::new_err("the arena must be writable and contiguous"));
+    }
+    let start = NonNull::new(buffer.buf_ptr().cast::<u8>());
+    let start = start.ok_or_else(|| PyValueError::new_err("the arena must have memory"))?;
+    let length = buffer.len_bytes();
+    // SAFETY: the buffer is writable, `length` bytes long, and held by the arena; numpy does not move it while it is
+    // held, and the package hands the array to nobody who would write.
+    Ok(unsafe { Arena::from_raw(start, length, Box::new(buffer)) })
+}
