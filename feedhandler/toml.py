@@ -119,9 +119,8 @@ def read(path: Path, structure: type[Structure], place: Place) -> Structure:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise place.error(
-            "UTF-8 text", f"{shown(error.object[error.start])} at byte {error.start}"
-        ) from error
+        byte = error.object[error.start]
+        raise place.error("UTF-8 text", f"byte {byte:#04x} at {error.start}") from error
     except OSError as error:
         raise place.error("a readable file", (error.strerror or str(error)).lower()) from error
     return parse(text, structure, place)
@@ -144,13 +143,21 @@ def _convert(value: object, annotation: Any, place: Place) -> Any:  # noqa: ANN4
         return _convert_table(value, annotation, place)
     if origin is tuple:
         items = _expect(value, list, "an array", place)
-        return tuple(_convert(item, get_args(annotation)[0], place.at(n)) for n, item in enumerate(items))
+        return tuple(
+            _convert(item, get_args(annotation)[0], _item(place.at(n), item)) for n, item in enumerate(items)
+        )
     if origin is dict:
         table = _expect(value, dict, "a table", place)
         return {key: _convert(item, get_args(annotation)[1], place.at(key)) for key, item in table.items()}
     if origin is Literal:
         return _convert_choice(value, get_args(annotation), place)
     return _convert_leaf(value, annotation, place)
+
+
+def _item(place: Place, item: object) -> Place:
+    """Return the place of an array's item, with the name it has where it has one."""
+    name = item.get("name") if isinstance(item, dict) else None
+    return place.about(name) if isinstance(name, str) else place
 
 
 def _present(annotation: Any) -> Any:  # noqa: ANN401 — driven by annotations
@@ -169,9 +176,6 @@ def _expect(value: object, kind: type, name: str, place: Place) -> Any:  # noqa:
 
 def _convert_table(value: object, structure: type[Structure], place: Place) -> Structure:
     table: Mapping[str, object] = _expect(value, dict, "a table", place)
-    name = table.get("name")
-    if place.where and isinstance(name, str):
-        place = place.about(name)
     fields = {field.encode_name: field for field in msgspec.structs.fields(structure)}
     for key in table:
         if key not in fields:

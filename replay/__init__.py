@@ -1,1 +1,13 @@
-"""The instrument: what sends a feed, so that one can be received."""
+"""The instrument: what sends a feed, so that one can be received.
+
+`Sender` replays files at their own pace or another, `Generator` makes a synthetic feed and `Feed` sends it
+live on lines A and B. What is sent stays on this machine unless the sender is told otherwise.
+"""
+
+from replay.feed import Feed
+from replay.generator import Generator
+from replay.pacing import Pacing
+from replay.pcap import Datagram, write_pcap
+from replay.sender import Replayed, Sender, Sent
+
+__all__ = ["Datagram", "Feed", "Generator", "Pacing", "Replayed", "Sender", "Sent", "write_pcap"]

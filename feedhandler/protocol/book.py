@@ -183,7 +183,7 @@ def _check_field(role: str, name: str, message: Message, place: Place) -> None:
         raise place.error(f"a field of {message.name}", shown(name), nearest(name, message.fields))
     field = message.fields[name]
     if role in _NUMBERS and field.kind not in INTEGERS | {Kind.FLOAT}:
-        raise place.error(f"a number for {role}", f"{name}, a {field.type}")
+        raise place.error(f"a number for {role}", f"{name} of type {field.type}")
 
 
 def _side(declared: str | int | tuple[str | int, ...], sides: list[Field], place: Place) -> tuple[Value, ...]:

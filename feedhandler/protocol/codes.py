@@ -14,7 +14,9 @@ from feedhandler.protocol.message import Field, Message
 from feedhandler.toml import Place, nearest, shown
 
 _CAN_TELL = INTEGERS | {Kind.CHAR, Kind.ASCII, Kind.STR}
-_LENGTH_LIMIT_BYTES = 8
+
+BINARY_CODE_LIMIT = 0xFFFF
+"""Codes of fixed fields are looked up in a table: one or two bytes, whatever the field's width."""
 
 
 def with_codes(
@@ -85,8 +87,8 @@ def _discriminator(message: Message, name: str, where: Place) -> Field:
     field = message.fields.get(name)
     if field is None:
         raise where.at("fields").error(f"the discriminator {name!r}", "none", nearest(name, message.fields))
-    if field.kind not in _CAN_TELL or (field.kind is Kind.ASCII and field.width > _LENGTH_LIMIT_BYTES):
-        raise where.error(f"an integer or short text for the discriminator {name!r}", f"a {field.type}")
+    if field.kind not in _CAN_TELL or (field.kind is Kind.ASCII and field.width > 2):
+        raise where.error(f"an integer or short text for the discriminator {name!r}", f"type {field.type}")
     if field.optional or field.nullable:
         raise where.error(f"a discriminator {name!r} that is always there", "an optional field")
     return field
@@ -116,9 +118,11 @@ def _codes(
 def _text(code: int | str, field: Field, place: Place) -> str:
     if field.kind in INTEGERS:
         least, greatest = BuiltIn(field.kind, field.width).limits
+        if field.path is None:
+            least, greatest = 0, min(greatest, BINARY_CODE_LIMIT)
         if isinstance(code, int) and least <= code <= greatest:
             return str(code)
-        raise place.error(f"an integer that fits a {field.type}, {least} to {greatest}", shown(code))
+        raise place.error(f"an integer, {least} to {greatest}", shown(code))
     limit = 1 if field.kind is Kind.CHAR else field.width
     if not isinstance(code, str) or not code.isascii() or not 1 <= len(code) <= limit:
         raise place.error("one character" if limit == 1 else f"1 to {limit} ASCII characters", shown(code))

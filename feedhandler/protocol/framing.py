@@ -103,6 +103,8 @@ def _check_sequence(framing: FramingTable, header: Header, where: Place) -> None
         raise where.at("counts").error("messages or packets, as the header has a sequence", shown("nothing"))
     if framing.counts != "nothing" and sequence is None:
         raise where.at("header").error("a field with role sequence", "none", 'or counts = "nothing"')
+    if framing.counts == "messages" and header.playing("count") is None:
+        raise where.at("header").error("a field with role count", "none", 'or counts = "packets"')
     if framing.first_sequence < 0:
         raise where.at("first_sequence").error("0 or more", shown(framing.first_sequence))
 

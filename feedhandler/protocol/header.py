@@ -102,7 +102,7 @@ def _refuse(table: HeaderFieldTable, keys: Iterable[str], place: Place) -> None:
     for key in keys:
         value = getattr(table, key)
         if value not in {None, ()}:
-            raise place.at(key).error("no such key in a msgpack header", shown(value))
+            raise place.at(key).error("no such key in a msgpack header", "one")
 
 
 def _check_role(field: HeaderField, roles: Mapping[Role, frozenset[Kind]]) -> None:
@@ -139,7 +139,7 @@ def _check_values(field: HeaderField) -> None:
                 )
             least, greatest = field.base.limits
             if not least <= value <= greatest:
-                raise at.error(f"a value that fits a {field.table.type}, {least} to {greatest}", shown(value))
+                raise at.error(f"a value that fits {field.table.type}, {least} to {greatest}", shown(value))
 
 
 def _check_once(fields: Iterable[HeaderField]) -> None:

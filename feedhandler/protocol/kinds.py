@@ -109,16 +109,16 @@ def built_in(
     known = BUILT_IN[encoding]
     if name not in known:
         names = [*(also or ()), *known]
-        raise place.at("type").error(
-            f"a {encoding} type: {', '.join(names)}", shown(name), nearest(name, names)
-        )
+        other = next((other for other in BUILT_IN if name in BUILT_IN[other]), None)
+        hint = nearest(name, names) if other is None else f"{name} is a {other} type"
+        raise place.at("type").error(f"a {encoding} type: {', '.join(names)}", shown(name), hint)
     found = known[name]
     if found.width is not None:
         if length is not None:
-            raise place.at("length").error(f"no length, which a {name} has by itself", shown(length))
+            raise place.at("length").error(f"no length, which {name} has by itself", shown(length))
         return found
     if length is None:
-        raise place.error(f"the key length, in bytes, for a {name}", "none")
+        raise place.error(f"the key length, in bytes, for {name}", "none")
     if not 1 <= length <= _LENGTH_LIMIT_BYTES:
         raise place.at("length").error(f"1 to {_LENGTH_LIMIT_BYTES} bytes", shown(length))
     return BuiltIn(found.kind, length)

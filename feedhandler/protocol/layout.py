@@ -163,6 +163,10 @@ def _with_offsets(declared: Iterable[_Declared], declaration: Declaration) -> li
         if in_tail and not field.optional:
             raise each.place.error("optional = true, as the field before it may be missing", "none")
         in_tail = field.optional
+        if field.optional and field.null not in {None, 0, b""}:
+            raise each.place.at("null").error(
+                "0 or none, as what is missing reads as zeros", shown(each.table.null)
+            )
         offset = next_offset(each.table.offset, end, each.place)
         end = offset + field.width
         if end > MESSAGE_LIMIT_BYTES:

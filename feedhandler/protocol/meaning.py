@@ -14,6 +14,14 @@ from feedhandler.toml import Place, shown
 
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
+_NATURAL_NULLS = {
+    Kind.FLOAT: "NaN",
+    Kind.BOOL: "false",
+    Kind.BYTES: "zeros",
+    Kind.BIN: "empty",
+    Kind.STR: "empty",
+}
+
 SCALE_LIMIT = 18
 """A 64-bit integer has 18 whole decimal digits."""
 
@@ -47,8 +55,9 @@ def null_of(table: FieldTable, base: BuiltIn, place: Place) -> Value | None:
     null = table.null
     if null is None:
         return None
-    if base.kind in {Kind.FLOAT, Kind.BYTES, Kind.BIN, Kind.STR}:
-        raise place.at("null").error(f"no null for a {table.type}: NaN or empty stand for it", shown(null))
+    if base.kind in _NATURAL_NULLS:
+        natural = _NATURAL_NULLS[base.kind]
+        raise place.at("null").error(f"no null for {table.type}: {natural} stands for it", shown(null))
     return _value(null, base, table.type, place.at("null"))
 
 
@@ -71,13 +80,13 @@ def flags_of(table: FieldTable, base: BuiltIn, place: Place) -> Mapping[int, str
     if table.flags is None:
         return MappingProxyType({})
     if base.kind is not Kind.UINT:
-        raise place.at("flags").error("no flags, which only unsigned integers have", f"a {table.type}")
+        raise place.at("flags").error("no flags, which only unsigned integers have", f"type {table.type}")
     names: dict[int, str] = {}
     for key, name in table.flags.items():
         where = place.at("flags", key)
         mask = _number(key, where)
         if not 0 < mask <= base.limits[1]:
-            raise where.error(f"a mask of bits in a {table.type}", shown(key))
+            raise where.error(f"a mask of bits in {table.type}", shown(key))
         if mask in names or name in names.values():
             raise where.error("each mask and each name once", f"{mask:#04x} = {shown(name)}")
         check_name(name, where)
@@ -97,10 +106,10 @@ def _value(value: int | str, base: BuiltIn, type_name: str, place: Place) -> Val
     if base.kind in TEXTS:
         return _text(value, base, type_name, place)
     if base.kind in {Kind.FLOAT, Kind.BYTES, Kind.BIN}:
-        raise place.error(f"no named values for a {type_name}", shown(value))
+        raise place.error(f"no named values for {type_name}", shown(value))
     least, greatest = base.limits
     if not isinstance(value, int) or not least <= value <= greatest:
-        raise place.error(f"an integer that fits a {type_name}, {least} to {greatest}", shown(value))
+        raise place.error(f"an integer that fits {type_name}, {least} to {greatest}", shown(value))
     return value
 
 

@@ -14,6 +14,9 @@ from feedhandler.toml import Place, shown
 
 Path = tuple[StepSpec, ...]
 
+POSITION_LIMIT = 65_535
+"""A plan has an entry for every position up to the last that is declared."""
+
 
 def path_of(table: FieldTable, position: int, layout: Literal["array", "map"], place: Place) -> Path:
     """Return the way to a value: as declared, or by position or name in the message.
@@ -43,10 +46,9 @@ def path_of(table: FieldTable, position: int, layout: Literal["array", "map"], p
 def _step(step: Step, place: Place) -> StepSpec:
     if isinstance(step, IntKey):
         return IntKeySpec(step.key)
-    if isinstance(step, int) and step < 0:
-        raise place.error(
-            "a position in an array, counted from 0", shown(step), "an integer key is { key = -1 }"
-        )
+    if isinstance(step, int) and not 0 <= step <= POSITION_LIMIT:
+        hint = f"an integer key is {{ key = {step} }}"
+        raise place.error(f"a position in an array, 0 to {POSITION_LIMIT}", shown(step), hint)
     return step
 
 
@@ -58,7 +60,7 @@ def check_null(field: Field, place: Place) -> None:
         )
 
 
-_NEED_NULL = frozenset({Kind.UINT, Kind.INT, Kind.BOOL, Kind.TIMESTAMP})
+_NEED_NULL = frozenset({Kind.UINT, Kind.INT, Kind.TIMESTAMP})
 
 
 def check_paths(fields: Sequence[tuple[Field, Place]]) -> None:

@@ -4,7 +4,8 @@
 //! General layout, in the order data meets it: `wire` and `ring` (live) or `capture` (files) hand datagrams to
 //! [`pipeline`], which drives [`framing`] → [`arbitrate`] → [`decode`] → [`batch`]. [`ledger`] gives every packet and
 //! message a fate, [`latency`] every stage a stamp. [`plan`] is a protocol declaration, compiled. The middle is
-//! sans-I/O: it takes bytes and `now_ns`, and returns results.
+//! sans-I/O: it takes bytes and `now_ns`, and returns results. [`send`] is the other end of the wire: what replays are
+//! sent by.
 
 #[cfg(target_endian = "big")]
 compile_error!("rows are written in little-endian byte order; no big-endian machine was at hand to test on");
@@ -34,6 +35,7 @@ pub mod receive;
 pub mod report;
 pub mod ring;
 mod rows;
+pub mod send;
 pub mod spec;
 pub mod wait;
 pub mod wire;

@@ -1,4 +1,6 @@
-//! PyO3 glue: conversions, GIL release, exceptions. No logic: what can be tested without Python is in the core crate.
+//! `PyO3` glue: conversions, GIL release, exceptions. No logic: what can be tested without Python is in the core crate.
+
+mod send;
 
 mod batch;
 mod errors;
@@ -11,6 +13,9 @@ use pyo3::prelude::*;
 /// The Rust half of feedhandler.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::send::Sender;
+
     #[pymodule_export]
     const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 

@@ -24,8 +24,6 @@ const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     pub kind: BlockKind,
-    /// Byte order of its section.
-    pub order: ByteOrder,
     /// Bytes to consume before the next block.
     pub size: usize,
 }
@@ -41,11 +39,12 @@ impl Block {
 /// Start of a packet block's body, from the source's position.
 pub(super) const BODY_START: usize = HEAD_BYTES;
 
-/// The next block; `None` at the end, with the reason in `stats` where it is not a clean one.
+/// The next block, in the byte order of its section, which a section header changes; `None` at the end, with the reason
+/// in `stats` where it is not a clean one.
 #[inline]
 pub(super) fn next(
     source: &mut Source,
-    order: ByteOrder,
+    order: &mut ByteOrder,
     stats: &mut CaptureStats,
 ) -> Result<Option<Block>, CaptureError> {
     let Some((block, length)) = head(source.fill(HEAD_BYTES + TAIL_BYTES)?, order) else {
@@ -53,43 +52,46 @@ pub(super) fn next(
         return Ok(None);
     };
     if block.size > BLOCK_BYTES_MAX {
-        return pass_over(source, block, stats);
+        let is_passed = pass_over(source, block, stats)?;
+        return Ok(is_passed.then_some(Block { size: 0, ..block }));
     }
     let bytes = source.fill(block.size + SLACK_BYTES)?;
-    if u32_at(bytes, block.body().end, block.order) == Some(length) && length >= 12 {
+    if u32_at(bytes, block.body().end, *order) == Some(length) && length >= 12 {
         Ok(Some(block))
     } else {
-        stats.truncated = Some(no_tail(source, block, length));
+        stats.truncated = Some(no_tail(source, block, length, *order));
         Ok(None)
     }
 }
 
 #[inline]
-fn head(bytes: &[u8], order: ByteOrder) -> Option<(Block, u32)> {
-    let block_type = u32_at(bytes, 0, order)?;
-    let order = if block_type == SECTION_HEADER { section_order(bytes)? } else { order };
-    let length = u32_at(bytes, 4, order)?;
+fn head(bytes: &[u8], order: &mut ByteOrder) -> Option<(Block, u32)> {
+    let head: &[u8; HEAD_BYTES + TAIL_BYTES] = bytes.first_chunk()?;
+    let block_type = u32_at(head, 0, *order)?;
+    if block_type == SECTION_HEADER {
+        *order = section_order(head)?;
+    }
+    let length = u32_at(head, 4, *order)?;
     // Some writers leave the padding out of the length, though not out of the file.
-    let size = size_at(bytes, 4, order)?.checked_next_multiple_of(4)?;
-    u32_at(bytes, 8, order)?;
-    Some((Block { kind: BlockKind::of(block_type), order, size }, length))
+    let size = size_at(head, 4, *order)?.checked_next_multiple_of(4)?;
+    Some((Block { kind: BlockKind::of(block_type), size }, length))
 }
 
-/// Passes over a block too large to be looked at, or stops where it would be missed.
+/// Passes over a block too large to be looked at; false, with the reason in `stats`, where it cannot be done without.
 #[cold]
-fn pass_over(source: &mut Source, block: Block, stats: &mut CaptureStats) -> Result<Option<Block>, CaptureError> {
+fn pass_over(source: &mut Source, block: Block, stats: &mut CaptureStats) -> Result<bool, CaptureError> {
     let expected = format!("a block ({}) of at most {BLOCK_BYTES_MAX} bytes", block.kind.code());
     if block.kind.is_needed() {
         stats.truncated = Some(source.misfit(&expected, &format!("one of {} bytes", block.size)));
-        return Ok(None);
+        return Ok(false);
     }
     let start_bytes = source.offset_bytes();
     if source.skip(block.size as u64)? < block.size as u64 {
         let expected = format!("the rest of a block of {} bytes that begins at byte {start_bytes}", block.size);
         stats.truncated = Some(source.shortfall(&expected));
-        return Ok(None);
+        return Ok(false);
     }
-    Ok(Some(Block { size: 0, ..block }))
+    Ok(true)
 }
 
 #[cold]
@@ -104,12 +106,12 @@ fn no_head(source: &Source) -> Option<String> {
 }
 
 #[cold]
-fn no_tail(source: &Source, block: Block, length: u32) -> String {
+fn no_tail(source: &Source, block: Block, length: u32, order: ByteOrder) -> String {
     let code = block.kind.code();
     if length < 12 {
         return source.misfit(&format!("a block ({code}) of at least 12 bytes"), &format!("the length {length}"));
     }
-    match u32_at(source.unread(), block.body().end, block.order) {
+    match u32_at(source.unread(), block.body().end, order) {
         None => source.shortfall(&format!("a block ({code}) of {} bytes", block.size)),
         Some(tail) => source.misfit(&format!("a block ({code}) that ends with its length {length}"), &tail.to_string()),
     }

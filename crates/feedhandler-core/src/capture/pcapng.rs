@@ -1,7 +1,7 @@
 //! The block capture format: sections of blocks, each section in its own byte order and with its own interfaces
 //! (draft-ietf-opsawg-pcapng, sections 3 and 4).
 
-use super::block::{self, BODY_START, Block};
+use super::block::{self, BODY_START};
 use super::block_kind::BlockKind;
 use super::clock::{Clock, Resolution};
 use super::error::CaptureError;
@@ -54,12 +54,12 @@ impl Pcapng {
     ) -> Result<Option<Record>, CaptureError> {
         loop {
             source.consume(std::mem::take(&mut self.pending));
-            let Some(block) = block::next(source, self.order, stats)? else { return Ok(None) };
+            let Some(block) = block::next(source, &mut self.order, stats)? else { return Ok(None) };
             stats.blocks.count(block.kind);
             self.pending = block.size;
             let body = source.unread().get(block.body()).unwrap_or_default();
             if !block.kind.is_packet() {
-                if let Some((expected, found)) = self.describe(block, body, stats) {
+                if let Some((expected, found)) = self.describe(block.kind, body, stats) {
                     stats.truncated = Some(source.misfit(expected, &found));
                     return Ok(None);
                 }
@@ -114,9 +114,9 @@ impl Pcapng {
     }
 
     /// Learns what a block without a packet says; what was expected and found where nothing can be read after it.
-    fn describe(&mut self, block: Block, body: &[u8], stats: &mut CaptureStats) -> Option<(&'static str, String)> {
-        match block.kind {
-            BlockKind::SectionHeader => self.section(block.order, body),
+    fn describe(&mut self, kind: BlockKind, body: &[u8], stats: &mut CaptureStats) -> Option<(&'static str, String)> {
+        match kind {
+            BlockKind::SectionHeader => self.section(body),
             BlockKind::InterfaceDescription => self.interface(body, stats),
             BlockKind::InterfaceStatistics => {
                 self.statistics(body, stats);
@@ -126,10 +126,9 @@ impl Pcapng {
         }
     }
 
-    fn section(&mut self, order: ByteOrder, body: &[u8]) -> Option<(&'static str, String)> {
-        self.order = order;
+    fn section(&mut self, body: &[u8]) -> Option<(&'static str, String)> {
         self.ports.clear();
-        match u16_at(body, 4, order) {
+        match u16_at(body, 4, self.order) {
             Some(VERSION_MAJOR) => None,
             Some(version) => Some(("a section of pcapng version 1", format!("version {version}"))),
             None => Some(("a section header of at least 8 bytes", format!("{} bytes", body.len()))),

@@ -1,0 +1,443 @@
+//! Sends each datagram exactly once, at its deadline or as soon after as the kernel takes it, and keeps account.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{fmt, io};
+
+use hdrhistogram::Histogram;
+
+use super::batch::{Batch, MAX_PAYLOAD_BYTES};
+use super::clock::{Clock, DeadlineWait, wait_until};
+use super::report::{DestinationReport, Percentiles, SendReport};
+use super::transmit::Transmit;
+
+/// Pause before a datagram that the kernel had no buffer for is offered again.
+const NO_BUFFER_PAUSE_NS: u64 = 50_000;
+
+/// Latest that the histogram of lateness tells apart: a minute.
+const MAX_LATENESS_NS: u64 = 60_000_000_000;
+
+/// What other threads see of a sender and may tell it.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// Set to make the sender return within 50 ms.
+    pub stop: AtomicBool,
+    /// Datagrams the kernel took so far.
+    pub packets: AtomicU64,
+    /// Payload bytes the kernel took so far.
+    pub bytes: AtomicU64,
+    /// How much of the source was read so far, in its unit.
+    pub position: AtomicU64,
+    /// How much there is to read; 0 where nobody knows.
+    pub total: AtomicU64,
+}
+
+/// Why sending ended before its end.
+#[derive(Debug)]
+pub enum Halt {
+    /// [`Control::stop`] was set.
+    Stopped,
+    /// The kernel will not send to a destination.
+    Failed {
+        /// The destination, where it is known.
+        to: Option<SocketAddr>,
+        /// The kernel's reason.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("stopped"),
+            Self::Failed { to: Some(to), error } => write!(f, "cannot send to {to}: {error}"),
+            Self::Failed { to: None, error } => write!(f, "cannot send: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Halt {}
+
+/// Gathers the datagrams that are due, gives them to the kernel together, and waits for those that are not.
+///
+/// Invariant: the batch holds only datagrams whose deadline had passed at `now_ns`, or that have none.
+#[derive(Debug)]
+pub struct Sender<T, C> {
+    transmit: T,
+    clock: C,
+    wait: DeadlineWait,
+    control: Arc<Control>,
+    batch: Batch,
+    now_ns: u64,
+    started_ns: Option<u64>,
+    destinations: Vec<DestinationReport>,
+    too_long: u64,
+    retries: u64,
+    lateness_ns: Histogram<u64>,
+}
+
+impl<T: Transmit, C: Clock> Sender<T, C> {
+    /// A sender to `destinations`, which are those that `transmit` knows by the same numbers.
+    ///
+    /// # Panics
+    ///
+    /// Never: the histogram's bounds are constants that it accepts.
+    pub fn new(
+        transmit: T,
+        destinations: &[SocketAddr],
+        mut clock: C,
+        wait: DeadlineWait,
+        control: Arc<Control>,
+    ) -> Self {
+        Self {
+            transmit,
+            now_ns: clock.now_ns(),
+            clock,
+            wait,
+            control,
+            batch: Batch::default(),
+            started_ns: None,
+            destinations: destinations.iter().copied().map(DestinationReport::new).collect(),
+            too_long: 0,
+            retries: 0,
+            lateness_ns: Histogram::new_with_bounds(1, MAX_LATENESS_NS, 3).expect("constant bounds"),
+        }
+    }
+
+    /// The time, on the clock that deadlines are of.
+    pub fn now_ns(&mut self) -> u64 {
+        self.now_ns = self.clock.now_ns();
+        self.now_ns
+    }
+
+    /// Sends `payload` to destination number `to` at `deadline_ns`, or with the next batch where there is none.
+    ///
+    /// A datagram that is due may stay in the batch; [`Self::flush`] sends what is there. Deadlines come in order; an
+    /// earlier one behind a later one is sent late and recorded so.
+    ///
+    /// # Errors
+    ///
+    /// Sending was stopped or failed; what was in the batch and not sent is dropped.
+    pub fn send(&mut self, deadline_ns: Option<u64>, to: usize, payload: &[u8]) -> Result<(), Halt> {
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            self.too_long += 1;
+            return Ok(());
+        }
+        if let Some(deadline_ns) = deadline_ns.filter(|&deadline_ns| deadline_ns > self.now_ns) {
+            self.flush()?;
+            self.now_ns =
+                wait_until(&mut self.clock, deadline_ns, self.wait, &self.control.stop).ok_or(Halt::Stopped)?;
+        }
+        self.batch.push(deadline_ns, to, payload);
+        if self.batch.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    /// Sends what is in the batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn flush(&mut self) -> Result<(), Halt> {
+        let ended = self.empty_batch();
+        self.batch.clear();
+        ended
+    }
+
+    /// What was sent until now, since this sender was made.
+    pub fn report(&mut self) -> SendReport {
+        self.count_refused();
+        SendReport {
+            packets: self.control.packets.load(Ordering::Relaxed),
+            bytes: self.control.bytes.load(Ordering::Relaxed),
+            elapsed_ns: self.started_ns.map_or(0, |started_ns| self.now_ns.saturating_sub(started_ns)),
+            destinations: self.destinations.clone(),
+            too_long: self.too_long,
+            retries: self.retries,
+            lateness_ns: Percentiles::of(&self.lateness_ns),
+        }
+    }
+
+    /// Notes how far the source is, for whoever watches.
+    pub fn note_position(&self, (position, total): (u64, u64)) {
+        self.control.position.store(position, Ordering::Relaxed);
+        self.control.total.store(total, Ordering::Relaxed);
+    }
+
+    /// Whether [`Control::stop`] is set.
+    pub fn is_stopped(&self) -> bool {
+        self.control.stop.load(Ordering::Relaxed)
+    }
+
+    fn empty_batch(&mut self) -> Result<(), Halt> {
+        let mut sent = 0;
+        while sent < self.batch.packets().len() {
+            if self.is_stopped() {
+                return Err(Halt::Stopped);
+            }
+            self.started_ns.get_or_insert(self.now_ns);
+            match self.transmit.transmit(&self.batch, sent) {
+                Ok(taken) => sent = self.record(sent, taken),
+                Err(error) => self.overcome(sent, error)?,
+            }
+            // The kernel swallows the error that ended a call early; what it was about is told apart from it.
+            if sent < self.batch.packets().len() {
+                self.count_refused();
+            }
+        }
+        Ok(())
+    }
+
+    /// Accounts for `taken` datagrams from number `from` on, which left no later than now; returns the next number.
+    fn record(&mut self, from: usize, taken: usize) -> usize {
+        self.now_ns = self.clock.now_ns();
+        let mut bytes = 0;
+        for packet in self.batch.packets().iter().skip(from).take(taken) {
+            let payload_bytes = self.batch.payload(packet).len() as u64;
+            if let Some(destination) = self.destinations.get_mut(packet.to) {
+                destination.packets += 1;
+                destination.bytes += payload_bytes;
+            }
+            if let Some(deadline_ns) = packet.deadline_ns {
+                self.lateness_ns.saturating_record(self.now_ns.saturating_sub(deadline_ns));
+            }
+            bytes += payload_bytes;
+        }
+        self.control.packets.fetch_add(taken as u64, Ordering::Relaxed);
+        self.control.bytes.fetch_add(bytes, Ordering::Relaxed);
+        from + taken
+    }
+
+    /// Makes ready for another attempt at datagram number `at`, which the kernel did not take.
+    fn overcome(&mut self, at: usize, error: io::Error) -> Result<(), Halt> {
+        self.retries += 1;
+        match error.raw_os_error() {
+            Some(libc::EAGAIN) => self.transmit.wait_writable(),
+            Some(libc::ENOBUFS | libc::ENOMEM) => self.clock.sleep_until(self.now_ns + NO_BUFFER_PAUSE_NS),
+            // An error of an earlier datagram is told by the next call, which then sends nothing.
+            Some(libc::EINTR | libc::ECONNREFUSED) => {}
+            _ if self.count_refused() > 0 => {}
+            _ => return Err(Halt::Failed { to: self.destination_of(at), error }),
+        }
+        Ok(())
+    }
+
+    fn count_refused(&mut self) -> u64 {
+        let mut count = 0;
+        while let Some(to) = self.transmit.next_refused() {
+            count += 1;
+            let same = |destination: &&mut DestinationReport| {
+                (destination.to.ip(), destination.to.port()) == (to.ip(), to.port())
+            };
+            if let Some(destination) = self.destinations.iter_mut().find(same) {
+                destination.refused += 1;
+            }
+        }
+        count
+    }
+
+    fn destination_of(&self, at: usize) -> Option<SocketAddr> {
+        self.destinations.get(self.batch.packets().get(at)?.to).map(|destination| destination.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+
+    use proptest::prelude::*;
+
+    use super::super::clock::tests::ManualClock;
+    use super::super::{Reach, UdpTransmit};
+    use super::*;
+
+    /// A kernel that does what it is told, call by call, and keeps what it took.
+    #[derive(Debug, Default)]
+    struct Scripted {
+        script: VecDeque<Turn>,
+        took: Vec<Vec<u8>>,
+        refused: Vec<SocketAddr>,
+        waits: usize,
+    }
+
+    #[derive(Clone, Debug)]
+    enum Turn {
+        Take(usize),
+        Fail(i32),
+    }
+
+    impl Transmit for Scripted {
+        fn transmit(&mut self, batch: &Batch, from: usize) -> io::Result<usize> {
+            let left = &batch.packets()[from..];
+            match self.script.pop_front().unwrap_or(Turn::Take(left.len())) {
+                Turn::Fail(code) => Err(io::Error::from_raw_os_error(code)),
+                Turn::Take(count) => {
+                    let taken = &left[..count.clamp(1, left.len())];
+                    self.took.extend(taken.iter().map(|packet| batch.payload(packet).to_vec()));
+                    Ok(taken.len())
+                }
+            }
+        }
+
+        fn wait_writable(&mut self) {
+            self.waits += 1;
+        }
+
+        fn next_refused(&mut self) -> Option<SocketAddr> {
+            self.refused.pop()
+        }
+    }
+
+    const TO: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
+    fn scripted(script: impl IntoIterator<Item = Turn>) -> Sender<Scripted, ManualClock> {
+        let transmit = Scripted { script: script.into_iter().collect(), ..Scripted::default() };
+        Sender::new(transmit, &[TO], ManualClock::default(), DeadlineWait::Spin, Arc::default())
+    }
+
+    fn numbered(count: u32) -> Vec<Vec<u8>> {
+        (0..count).map(|number| number.to_be_bytes().to_vec()).collect()
+    }
+
+    fn turns() -> impl Strategy<Value = Vec<Turn>> {
+        let passing =
+            prop::sample::select(vec![libc::EINTR, libc::EAGAIN, libc::ENOBUFS, libc::ENOMEM, libc::ECONNREFUSED]);
+        prop::collection::vec(prop_oneof![(1..70_usize).prop_map(Turn::Take), passing.prop_map(Turn::Fail)], 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_kernel_does_each_datagram_leaves_once_and_in_order(script in turns(), gaps_ns in prop::collection::vec(prop::option::of(0..200_u64), 0..300)) {
+            let mut sender = scripted(script);
+            let payloads = numbered(u32::try_from(gaps_ns.len()).expect("few"));
+            let mut deadline_ns = 0;
+            for (payload, gap_ns) in payloads.iter().zip(&gaps_ns) {
+                deadline_ns += gap_ns.unwrap_or(0);
+                sender.send(gap_ns.map(|_| deadline_ns), 0, payload).expect("sent");
+            }
+            sender.flush().expect("sent");
+            prop_assert_eq!(&sender.transmit.took, &payloads);
+            let report = sender.report();
+            prop_assert_eq!(report.packets, gaps_ns.len() as u64);
+            prop_assert_eq!(report.bytes, 4 * gaps_ns.len() as u64);
+            prop_assert_eq!(report.lateness_ns.count, gaps_ns.iter().flatten().count() as u64);
+        }
+    }
+
+    #[test]
+    fn a_datagram_is_sent_at_its_deadline_and_its_lateness_recorded() {
+        let mut sender = scripted([]);
+        for deadline_ns in [1_000_000, 1_000_000, 3_000_000] {
+            sender.send(Some(deadline_ns), 0, b"x").expect("sent");
+        }
+        assert_eq!(sender.transmit.took.len(), 2, "what is not yet due waits, what was due left before the wait");
+        sender.flush().expect("sent");
+        assert!(sender.now_ns >= 3_000_000);
+        assert!(sender.report().lateness_ns.max < 100, "a clock that moves by 10 ns a look");
+    }
+
+    #[test]
+    fn a_full_socket_buffer_is_waited_for_and_a_missing_buffer_slept_for() {
+        let mut sender = scripted([Turn::Fail(libc::EAGAIN), Turn::Fail(libc::ENOBUFS)]);
+        sender.send(None, 0, b"x").expect("gathered");
+        sender.flush().expect("sent");
+        assert_eq!((sender.transmit.waits, sender.clock.sleeps.len()), (1, 1));
+        assert_eq!(sender.report().retries, 2);
+    }
+
+    #[test]
+    fn an_error_that_will_not_pass_names_the_destination() {
+        let mut sender = scripted([Turn::Fail(libc::EPERM)]);
+        sender.send(None, 0, b"x").expect("gathered");
+        let halt = sender.flush().expect_err("not permitted");
+        assert_eq!(halt.to_string(), "cannot send to 127.0.0.1:9: Operation not permitted (os error 1)");
+    }
+
+    #[test]
+    fn an_error_about_an_earlier_datagram_is_counted_and_passed_over() {
+        let mut sender = scripted([Turn::Fail(libc::EHOSTUNREACH)]);
+        sender.transmit.refused.push(TO);
+        sender.send(None, 0, b"x").expect("gathered");
+        sender.flush().expect("sent");
+        assert_eq!(sender.transmit.took.len(), 1);
+        assert_eq!(sender.report().destinations[0].refused, 1);
+    }
+
+    #[test]
+    fn stop_drops_what_was_not_sent_and_says_so() {
+        let mut sender = scripted([Turn::Take(1)]);
+        sender.send(None, 0, b"x").expect("gathered");
+        sender.control.stop.store(true, Ordering::Relaxed);
+        assert!(matches!(sender.flush(), Err(Halt::Stopped)));
+        assert!(matches!(sender.send(Some(u64::MAX), 0, b"y"), Err(Halt::Stopped)));
+        sender.control.stop.store(false, Ordering::Relaxed);
+        sender.flush().expect("nothing is left of it");
+        assert_eq!(sender.report().packets, 0);
+    }
+
+    #[test]
+    fn a_datagram_longer_than_udp_carries_is_counted_and_skipped() {
+        let mut sender = scripted([]);
+        sender.send(None, 0, &vec![0; MAX_PAYLOAD_BYTES + 1]).expect("skipped");
+        sender.send(None, 0, &vec![0; MAX_PAYLOAD_BYTES]).expect("gathered");
+        sender.flush().expect("sent");
+        let report = sender.report();
+        assert_eq!((report.packets, report.too_long), (1, 1));
+    }
+
+    fn real(receivers: &[&UdpSocket]) -> Sender<UdpTransmit, super::super::Monotonic> {
+        let to: Vec<SocketAddr> = receivers.iter().map(|receiver| receiver.local_addr().expect("bound")).collect();
+        let transmit = UdpTransmit::open(&to, &Reach::default()).expect("loopback");
+        Sender::new(transmit, &to, super::super::Monotonic, DeadlineWait::Sleep, Arc::default())
+    }
+
+    fn received(receiver: &UdpSocket) -> Vec<Vec<u8>> {
+        receiver.set_nonblocking(true).expect("a socket");
+        let mut buffer = [0; 100];
+        std::iter::from_fn(|| receiver.recv(&mut buffer).ok().map(|bytes| buffer[..bytes].to_vec())).collect()
+    }
+
+    #[test]
+    fn real_sockets_of_both_families_get_every_datagram_once_in_order() {
+        let receivers = [
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"),
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"),
+            UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).expect("a port"),
+        ];
+        let mut sender = real(&receivers.each_ref());
+        let payloads = numbered(150);
+        for payload in &payloads {
+            for to in 0..receivers.len() {
+                sender.send(None, to, payload).expect("sent");
+            }
+        }
+        sender.flush().expect("sent");
+        for receiver in &receivers {
+            assert_eq!(received(receiver), payloads);
+        }
+        let report = sender.report();
+        assert_eq!(report.packets, 450);
+        assert!(report.destinations.iter().all(|destination| destination.packets == 150 && destination.bytes == 600));
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_stops_nothing_and_is_counted() {
+        let listening = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        // Connected to itself it takes nothing from others, and nobody else can come by its port.
+        let deaf = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        deaf.connect(deaf.local_addr().expect("bound")).expect("to itself");
+        let payloads = numbered(200);
+        for receivers in [&[&deaf][..], &[&listening, &deaf]] {
+            let mut sender = real(receivers);
+            for payload in &payloads {
+                (0..receivers.len()).for_each(|to| sender.send(None, to, payload).expect("sent"));
+            }
+            sender.flush().expect("sent");
+            let report = sender.report();
+            assert_eq!(report.packets, 200 * receivers.len() as u64);
+            assert_eq!(report.destinations.last().expect("one").refused, 200);
+        }
+        assert_eq!(received(&listening), payloads);
+    }
+}

@@ -1,0 +1,219 @@
+//! Paced sending, for the `replay` package.
+
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use feedhandler_core::capture::CaptureError;
+use feedhandler_core::send::{
+    Control, DeadlineWait, FileError, FileSource, Halt, MessagePacking, Monotonic, OpenError, Pacing, Pending,
+    Prepared, Reach, ReplayError, Routes, Sender as CoreSender, UdpTransmit, Worker, WorkerGone, replay_file,
+    sharpen_sleeps_of_this_thread, unix_offset_ns,
+};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+type Address = (String, u16);
+type UdpSender = CoreSender<UdpTransmit, Monotonic>;
+
+/// Batches that wait for their turn behind the one that is being sent.
+const QUEUED_BATCHES: usize = 2;
+
+/// Sends datagrams at their deadlines, on a thread that never takes the GIL.
+#[pyclass(frozen, module = "feedhandler._core")]
+pub struct Sender {
+    worker: Worker<UdpSender>,
+    queued: Mutex<VecDeque<Pending<Result<(), Halt>>>>,
+    routes: Arc<Routes>,
+    control: Arc<Control>,
+    unix_offset_ns: u64,
+}
+
+#[pymethods]
+impl Sender {
+    #[new]
+    #[pyo3(signature = (to, *, routes=vec![], interface=None, multicast_ttl=0, allow_remote=false, sleep_only=false))]
+    fn new(
+        to: Vec<Address>,
+        routes: Vec<(Address, Address)>,
+        interface: Option<&str>,
+        multicast_ttl: u32,
+        allow_remote: bool,
+        sleep_only: bool,
+    ) -> PyResult<Self> {
+        let pair = |(from, to): &(Address, Address)| Ok((address(from)?, address(to)?));
+        let routes: Vec<_> = routes.iter().map(pair).collect::<PyResult<_>>()?;
+        let routes = Routes::new(&routes, &to.iter().map(address).collect::<PyResult<Vec<_>>>()?);
+        let reach = Reach { interface: interface.map(str::parse).transpose()?, multicast_ttl, allow_remote };
+        let transmit = UdpTransmit::open(routes.destinations(), &reach).map_err(open_error)?;
+        let wait = if sleep_only { DeadlineWait::Sleep } else { DeadlineWait::Spin };
+        let control = Arc::new(Control::default());
+        let sender = CoreSender::new(transmit, routes.destinations(), Monotonic, wait, Arc::clone(&control));
+        let worker = Worker::start(sender, sharpen_sleeps_of_this_thread)?;
+        let queued = Mutex::default();
+        Ok(Self { worker, queued, routes: Arc::new(routes), control, unix_offset_ns: unix_offset_ns() })
+    }
+
+    /// Sends the datagrams of a capture, or the messages of a file as packets; returns what became of it, as JSON.
+    #[pyo3(signature = (path, *, speed=None, packets_per_second=None, messages=None, on_progress=None))]
+    fn replay(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        speed: Option<f64>,
+        packets_per_second: Option<f64>,
+        messages: Option<&str>,
+        on_progress: Option<Py<PyAny>>,
+    ) -> PyResult<String> {
+        let pacing = pacing(speed, packets_per_second)?;
+        let messages: Option<MessagePacking> = messages.map(serde_json::from_str).transpose().map_err(value_error)?;
+        let source = py.detach(|| FileSource::open(&path, messages.as_ref(), pacing)).map_err(file_error)?;
+        let routes = Arc::clone(&self.routes);
+        let pending = self.worker.submit(move |sender| replay_file(source, &routes, pacing, sender));
+        let replayed = self.wait(py, on_progress.as_ref(), pending)?.map_err(|error| replay_error(&error))?;
+        serde_json::to_string(&replayed).map_err(value_error)
+    }
+
+    /// Has packets sent, each at its Unix time or, without one, at once, behind those queued before.
+    #[pyo3(signature = (packets, deadlines_ns=None, lines=None))]
+    fn queue(
+        &self,
+        py: Python<'_>,
+        packets: Vec<PyBackedBytes>,
+        deadlines_ns: Option<Vec<u64>>,
+        lines: Option<Vec<usize>>,
+    ) -> PyResult<bool> {
+        let prepared = Prepared::new(packets, deadlines_ns, lines, self.routes.unmapped()).map_err(value_error)?;
+        let is_going = self.finish(py, QUEUED_BATCHES)?;
+        let offset_ns = self.unix_offset_ns;
+        let pending = self.worker.submit(move |sender| prepared.send(offset_ns, sender));
+        self.queued().push_back(pending);
+        Ok(is_going)
+    }
+
+    /// Waits until all that was queued is sent; returns whether it was, or sending was stopped.
+    fn flush(&self, py: Python<'_>) -> PyResult<bool> {
+        self.finish(py, 0)
+    }
+
+    /// Makes what is being sent end within 50 ms, and all that is queued or comes later end at once.
+    fn stop(&self) {
+        self.control.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// What was sent so far, as JSON; waits for what was queued.
+    fn report(&self, py: Python<'_>) -> PyResult<String> {
+        let report = self.wait(py, None, self.worker.submit(UdpSender::report))?;
+        serde_json::to_string(&report).map_err(value_error)
+    }
+}
+
+impl Sender {
+    /// Waits until at most `left` of the queued batches are still to be sent.
+    fn finish(&self, py: Python<'_>, left: usize) -> PyResult<bool> {
+        while let Some(pending) = self.oldest_beyond(left) {
+            match self.wait(py, None, pending)? {
+                Ok(()) => {}
+                Err(Halt::Stopped) => return Ok(false),
+                Err(failed) => return Err(halt_error(&failed)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn oldest_beyond(&self, left: usize) -> Option<Pending<Result<(), Halt>>> {
+        let mut queued = self.queued();
+        if queued.len() > left { queued.pop_front() } else { None }
+    }
+
+    fn queued(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending<Result<(), Halt>>>> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a result without the GIL; every 50 ms looks after signals and tells `on_progress` how far it is.
+    fn wait<R: Send>(&self, py: Python<'_>, on_progress: Option<&Py<PyAny>>, pending: Pending<R>) -> PyResult<R> {
+        let mut raised = None;
+        let result = py.detach(|| {
+            pending.wait(|| {
+                if let Err(error) = Python::attach(|py| self.look_after(py, on_progress)) {
+                    self.stop();
+                    raised.get_or_insert(error);
+                }
+            })
+        });
+        match raised {
+            Some(error) => Err(error),
+            None => result.map_err(|gone: WorkerGone| PyRuntimeError::new_err(gone.to_string())),
+        }
+    }
+
+    fn look_after(&self, py: Python<'_>, on_progress: Option<&Py<PyAny>>) -> PyResult<()> {
+        py.check_signals()?;
+        let Some(on_progress) = on_progress else { return Ok(()) };
+        let Control { packets, bytes, position, total, .. } = &*self.control;
+        let counts = [packets, bytes, position, total].map(|count| count.load(Ordering::Relaxed));
+        on_progress.call1(py, <(u64, u64, u64, u64)>::from(counts))?;
+        Ok(())
+    }
+}
+
+impl Drop for Sender {
+    /// Whoever drops it waits for its thread, and so for at most 50 ms.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn address((host, port): &Address) -> PyResult<SocketAddr> {
+    let expected = |_| PyValueError::new_err(format!("expected the IP address of a destination, found {host:?}"));
+    Ok(SocketAddr::new(host.parse().map_err(expected)?, *port))
+}
+
+fn pacing(speed: Option<f64>, packets_per_second: Option<f64>) -> PyResult<Pacing> {
+    match (speed, packets_per_second) {
+        (Some(speed), None) => Ok(Pacing::Original { speed }),
+        (None, Some(packets_per_second)) => Ok(Pacing::Rate { packets_per_second }),
+        (None, None) => Ok(Pacing::Max),
+        (Some(_), Some(_)) => Err(PyValueError::new_err("expected a speed or a rate, found both")),
+    }
+}
+
+fn file_error(error: FileError) -> PyErr {
+    match error {
+        FileError::Capture(CaptureError::Io { path, source }) => {
+            PyOSError::new_err((source.raw_os_error(), source.to_string(), path))
+        }
+        other => value_error(other),
+    }
+}
+
+fn replay_error(error: &ReplayError) -> PyErr {
+    match error {
+        ReplayError::Pacing(error) => value_error(error),
+        ReplayError::Source(error) => value_error(error),
+        ReplayError::Send(halt) => halt_error(halt),
+    }
+}
+
+fn open_error(error: OpenError) -> PyErr {
+    match error {
+        OpenError::Destination(error) => value_error(error),
+        OpenError::Io(what, error) => PyOSError::new_err((error.raw_os_error(), format!("cannot {what}: {error}"))),
+    }
+}
+
+fn halt_error(halt: &Halt) -> PyErr {
+    match halt {
+        Halt::Stopped => PyRuntimeError::new_err("stopped"),
+        Halt::Failed { error, .. } => PyOSError::new_err((error.raw_os_error(), halt.to_string())),
+    }
+}
+
+fn value_error(error: impl std::fmt::Display) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
