@@ -1,7 +1,7 @@
 //! How fast captures are read: `cargo run --release --example capture_speed [FILE…]`.
 //!
-//! Without files it writes 200 MB of datagrams as pcap and pcapng, plain, gzip and zstd, and reads those. Each figure is
-//! the best of several readings, of files that the page cache holds.
+//! Without files it writes 200 MB of datagrams as pcap and pcapng, plain, gzip and zstd, and reads those. Each figure
+//! is the best of several readings, of files that the page cache holds.
 
 use std::error::Error;
 use std::fs::{self, File};

