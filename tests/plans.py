@@ -1,0 +1,31 @@
+"""The shipped protocols as Rust is given them, for the core crate's own tests and fuzzers.
+
+They stand in the crate as files, so that it can be tested without Python. ``python tests/plans.py`` writes them.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from feedhandler.protocol import load, shipped
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "crates" / "feedhandler-core" / "tests" / "plans"
+EXAMPLE = ROOT / "configs" / "protocols" / "crypto_trades.toml"
+
+
+def plans() -> dict[Path, bytes]:
+    """Return the files and what should stand in them."""
+    protocols = [*map(load, shipped()), load(EXAMPLE)]
+    return {FOLDER / f"{protocol.name}.json": pretty(protocol.spec_json()) for protocol in protocols}
+
+
+def pretty(json: bytes) -> bytes:
+    """Return JSON as people read it."""
+    return msgspec.json.format(json, indent=1) + b"\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for file, content in plans().items():
+        file.write_bytes(content)
