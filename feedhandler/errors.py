@@ -100,3 +100,7 @@ class CaptureError(FeedhandlerError):
 
     def __str__(self) -> str:
         return f"{self.file}: {self.reason}"
+
+
+class SendError(FeedhandlerError):
+    """Datagrams cannot be sent: a destination, pacing or file that will not do, or the kernel's refusal."""

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -176,20 +177,30 @@ def _expect(value: object, kind: type, name: str, place: Place) -> Any:  # noqa:
 
 def _convert_table(value: object, structure: type[Structure], place: Place) -> Structure:
     table: Mapping[str, object] = _expect(value, dict, "a table", place)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(structure)}
+    fields = _fields(structure)
     for key in table:
         if key not in fields:
             raise place.at(key).error(f"one of {', '.join(fields)}", "an unknown key", nearest(key, fields))
     for key, field in fields.items():
         if field.required and key not in table:
             raise place.error(f"the key {key}", "none")
-    annotations = get_type_hints(structure, include_extras=True)
+    annotations = _annotations(structure)
     return structure(
         **{
             fields[key].name: _convert(item, annotations[fields[key].name], place.at(key))
             for key, item in table.items()
         }
     )
+
+
+@cache
+def _fields(structure: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(structure)}
+
+
+@cache
+def _annotations(structure: type[msgspec.Struct]) -> Mapping[str, Any]:
+    return get_type_hints(structure, include_extras=True)
 
 
 def _convert_choice(value: object, choices: tuple[Any, ...], place: Place) -> object:

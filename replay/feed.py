@@ -202,7 +202,7 @@ class Feed:
 
         Raises
         ------
-        OSError
+        SendError
             The kernel would not send.
         """
         self._thread.join()

@@ -27,6 +27,7 @@ class Percentiles(msgspec.Struct, frozen=True):
     p90: int
     p99: int
     p99_9: int
+    p99_99: int
     max: int
     count: int
 
@@ -127,9 +128,9 @@ class Sender:
     Raises
     ------
     ValueError
-        A destination that is no IP address and port, or that may not be sent to.
-    OSError
-        The operating system refuses a socket.
+        A destination that is no IP address.
+    SendError
+        A destination that may not be sent to, or an interface that there is not.
     """
 
     def __init__(
@@ -185,10 +186,11 @@ class Sender:
 
         Raises
         ------
-        ValueError
-            A pacing that cannot be followed, or a file or protocol that cannot be replayed.
-        OSError
-            The file cannot be read, or the kernel will not send.
+        CaptureError
+            The file cannot be read.
+        SendError
+            A pacing that cannot be followed, a file or protocol that cannot be replayed, or the kernel's
+            refusal to send.
         """
         pacing = pacing or Pacing.original()
         messages = protocol and _MessagePacking.of(protocol, session, max_packet_bytes, window_ns)
@@ -196,7 +198,7 @@ class Sender:
             fspath(path),
             speed=pacing.speed,
             packets_per_second=pacing.packets_per_second,
-            messages=msgspec.json.encode(messages).decode() if messages else None,
+            messages=msgspec.json.encode(messages) if messages else None,
             on_progress=on_progress,
         )
         return msgspec.json.decode(replayed, type=Replayed)
@@ -227,7 +229,7 @@ class Sender:
         ------
         ValueError
             Not one deadline or line for each packet, or a line that there is not.
-        OSError
+        SendError
             The kernel would not send an earlier batch.
         """
         return self._core.queue(packets, deadlines_ns, lines)
@@ -237,7 +239,7 @@ class Sender:
 
         Raises
         ------
-        OSError
+        SendError
             The kernel would not send it.
         """
         return self._core.flush()

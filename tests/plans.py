@@ -1,6 +1,7 @@
 """The shipped protocols as Rust is given them, for the core crate's own tests and fuzzers.
 
-They stand in the crate as files, so that it can be tested without Python. ``python tests/plans.py`` writes them.
+They stand in the crate as files, so that it can be tested without Python. ``python tests/plans.py`` writes
+them.
 """
 
 from pathlib import Path

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from feedhandler.errors import DeclarationError, FeedhandlerError, UnknownProtocolError
 from feedhandler.protocol import load
+from feedhandler.protocol.declaration import Declaration
+from feedhandler.protocol.loader import resolve
+from feedhandler.toml import Place, parse
+
+PLACE = Place("venue.toml", DeclarationError)
 
 BINARY = """
 name = "venue"
@@ -592,6 +599,26 @@ MSGPACK_FAULTS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "error"),
+    [
+        (
+            "excludes = 2",
+            "excludes = -2",
+            "framing.block[0].excludes (length): expected an integer >= 0, found -2",
+        ),
+        ("offset = 1", "offset = -1", "fields[0].offset (order_id): expected an integer >= 0, found -1"),
+        (
+            'counts = "messages"',
+            'counts = "messages"\nfirst_sequence = 0x1_0000_0000_0000_0000',
+            "framing.first_sequence: expected 0 to 18446744073709551615, found 18446744073709551616",
+        ),
+    ],
+)
+def test_refuses_numbers_that_rust_could_not_hold(tmp_path: Path, right: str, wrong: str, error: str) -> None:
+    assert str(refusal(tmp_path, BINARY.replace(right, wrong, 1))).endswith(error)
+
+
 def refusal(tmp_path: Path, text: str) -> DeclarationError:
     file = tmp_path / "venue.toml"
     file.write_text(text)
@@ -690,3 +717,37 @@ def test_unknown_name_lists_what_is_shipped() -> None:
         "iex-deep, iex-tops, itch50, msgpack, or the path of a declaration ending in .toml"
     )
     assert caught.value.shipped == ("iex-deep", "iex-tops", "itch50", "msgpack")
+
+
+TOKENS = [
+    "-1",
+    "0",
+    "99999999999999999999",
+    "1.5",
+    "true",
+    '"x"',
+    '""',
+    "[]",
+    "{}",
+    "[1]",
+    '["a", 1]',
+    "{ key = 7 }",
+]
+
+
+@pytest.mark.parametrize("declaration", [BINARY, MSGPACK], ids=["binary", "msgpack"])
+@given(data=st.data())
+def test_no_damage_raises_anything_else(declaration: str, data: st.DataObject) -> None:
+    """Any value of the file replaced by any other: loaded, or refused in one line."""
+    spans = [match.span() for match in re.finditer(r'"[^"]*"|\b\d\w*|\w+(?= =)', declaration)]
+    start, end = data.draw(st.sampled_from(spans))
+    text = declaration[:start] + data.draw(st.sampled_from(TOKENS)) + declaration[end:]
+
+    assert "\n" not in outcome(text)
+
+
+def outcome(text: str) -> str:
+    try:
+        return resolve(parse(text, Declaration, PLACE), PLACE).name
+    except DeclarationError as error:
+        return str(error)

@@ -4,7 +4,9 @@ from plans import FOLDER, plans
 
 
 def test_plans_are_up_to_date() -> None:
-    stale = [file.name for file, content in plans().items() if not file.exists() or file.read_bytes() != content]
+    stale = [
+        file.name for file, content in plans().items() if not file.exists() or file.read_bytes() != content
+    ]
 
     assert not stale, "run: python tests/plans.py"
     assert {file.name for file in FOLDER.iterdir()} == {file.name for file in plans()}

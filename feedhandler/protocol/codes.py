@@ -120,6 +120,7 @@ def _text(code: int | str, field: Field, place: Place) -> str:
         least, greatest = BuiltIn(field.kind, field.width).limits
         if field.path is None:
             least, greatest = 0, min(greatest, BINARY_CODE_LIMIT)
+        greatest = min(greatest, (1 << 63) - 1)
         if isinstance(code, int) and least <= code <= greatest:
             return str(code)
         raise place.error(f"an integer, {least} to {greatest}", shown(code))

@@ -4,18 +4,20 @@ Nothing is worked out here; `feedhandler.protocol.framing` and `feedhandler.prot
 tables their meaning. The format is described for authors in ``docs/declarations.md``.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 Encoding = Literal["binary", "msgpack"]
 Order = Literal["big", "little"]
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Signed64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class IntKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A step by an integer key of a msgpack map, where a bare integer would be a position in an array."""
 
-    key: int
+    key: Signed64
 
 
 Step = str | int | IntKey
@@ -40,7 +42,7 @@ class FieldTable(TypeTable, frozen=True, kw_only=True):
     """A field of a message. What it leaves open comes from the named type; what it says goes before that."""
 
     name: str | None = None
-    offset: int | None = None
+    offset: Natural | None = None
     path: str | int | tuple[Step, ...] | None = None
     optional: bool = False
 
@@ -71,8 +73,8 @@ class HeaderFieldTable(msgspec.Struct, frozen=True, kw_only=True):
     role: Literal["session", "sequence", "count", "send_time", "payload_length", "length"] | None = None
     length: int | None = None
     byte_order: Order | None = None
-    offset: int | None = None
-    excludes: int | None = None
+    offset: Natural | None = None
+    excludes: Natural | None = None
     expect: tuple[int, ...] = ()
     heartbeat: tuple[int, ...] = ()
     end_of_session: tuple[int, ...] = ()
@@ -85,7 +87,7 @@ class FramingTable(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     counts: Literal["messages", "packets", "nothing"]
     delimiter: Literal["whole", "length", "msgpack", "msgpack_array"]
-    first_sequence: int = 1
+    first_sequence: Natural = 1
     header_encoding: Encoding = "binary"
     header: tuple[HeaderFieldTable, ...] = ()
     block: tuple[HeaderFieldTable, ...] = ()

@@ -31,6 +31,8 @@ from feedhandler.protocol.spec import (
 )
 from feedhandler.toml import Place, shown
 
+SEQUENCE_LIMIT = (1 << 64) - 1
+
 _UINT = frozenset({Kind.UINT})
 _BINARY_ROLES: Mapping[Role, frozenset[Kind]] = {
     "session": frozenset({Kind.UINT, Kind.ASCII}),
@@ -105,8 +107,8 @@ def _check_sequence(framing: FramingTable, header: Header, where: Place) -> None
         raise where.at("header").error("a field with role sequence", "none", 'or counts = "nothing"')
     if framing.counts == "messages" and header.playing("count") is None:
         raise where.at("header").error("a field with role count", "none", 'or counts = "packets"')
-    if framing.first_sequence < 0:
-        raise where.at("first_sequence").error("0 or more", shown(framing.first_sequence))
+    if framing.first_sequence > SEQUENCE_LIMIT:
+        raise where.at("first_sequence").error(f"0 to {SEQUENCE_LIMIT}", shown(framing.first_sequence))
 
 
 def _binary_header(header: Header) -> HeaderSpec:

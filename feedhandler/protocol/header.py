@@ -76,25 +76,37 @@ def read_header(
     place
         The array of fields, for errors.
     """
+    place_fields = _elements if encoding == "msgpack" else _in_bytes
+    header = place_fields(tables, declaration, place)
+    for field in header.fields:
+        _check_role(field, roles)
+        _check_values(field)
+    _check_once(header.fields)
+    return header
+
+
+def _elements(tables: Iterable[HeaderFieldTable], declaration: Declaration, place: Place) -> Header:
+    """Return the fields of a header that is a msgpack array."""
+    fields: list[HeaderField] = []
+    for n, table in enumerate(tables):
+        at = place.at(n).about(table.name or "")
+        _refuse(table, ("offset", "byte_order", "expect"), at)
+        base, _ = header_type(table, declaration.types, "msgpack", at)
+        fields.append(HeaderField(table, base, n, "big", at))
+    return Header(tuple(fields), len(fields))
+
+
+def _in_bytes(tables: Iterable[HeaderFieldTable], declaration: Declaration, place: Place) -> Header:
+    """Return the fields of a header at fixed offsets."""
     fields: list[HeaderField] = []
     end = 0
     for n, table in enumerate(tables):
         at = place.at(n).about(table.name or "")
-        base, declared_order = header_type(table, declaration.types, encoding, at)
-        if encoding == "msgpack":
-            _refuse(table, ("offset", "byte_order", "expect"), at)
-            fields.append(HeaderField(table, base, n, "big", at))
-            end = n + 1
-        else:
-            offset = next_offset(table.offset, end, at)
-            fields.append(
-                HeaderField(table, base, offset, byte_order(base, declared_order, declaration, at), at)
-            )
-            end = offset + (base.width or 0)
-    for field in fields:
-        _check_role(field, roles)
-        _check_values(field)
-    _check_once(fields)
+        base, declared_order = header_type(table, declaration.types, "binary", at)
+        offset = next_offset(table.offset, end, at)
+        order = byte_order(base, declared_order, declaration, at)
+        fields.append(HeaderField(table, base, offset, order, at))
+        end = offset + (base.width or 0)
     return Header(tuple(fields), end)
 
 
@@ -119,10 +131,9 @@ def _check_role(field: HeaderField, roles: Mapping[Role, frozenset[Kind]]) -> No
     if field.base.kind not in kinds:
         names = " or ".join(sorted(_IN_WORDS[kind] for kind in kinds))
         raise place.at("type").error(f"{names} for the {role}", shown(field.table.type))
-    if role == "session" and field.base.kind is Kind.ASCII and (field.base.width or 0) > SESSION_LIMIT_BYTES:
-        raise place.at("length").error(
-            f"at most {SESSION_LIMIT_BYTES} bytes of session", shown(field.base.width)
-        )
+    width = field.base.width or 0
+    if role == "session" and width > SESSION_LIMIT_BYTES:
+        raise place.at("length").error(f"at most {SESSION_LIMIT_BYTES} bytes of session", shown(width))
 
 
 _IN_WORDS = {Kind.UINT: "an unsigned integer", Kind.ASCII: "ascii", Kind.STR: "str"}
@@ -151,7 +162,7 @@ def _check_once(fields: Iterable[HeaderField]) -> None:
             continue
         if table.name is None:
             raise field.place.error("the key name", "none")
-        claims = [("name", table.name), ("role", table.role or table.name)]
+        claims = [("name", table.name), *([("role", table.role)] if table.role else [])]
         claims += [(marker, marker) for marker in ("heartbeat", "end_of_session") if getattr(table, marker)]
         for claim in claims:
             if claim in seen:

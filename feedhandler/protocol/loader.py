@@ -94,12 +94,12 @@ def load(name_or_path: str | Path) -> Protocol:
         return _load_file(Path(name_or_path))
     file = _shipped_file(name_or_path)
     place = Place(file.name, DeclarationError)
-    return _resolve(parse(file.read_text(encoding="utf-8"), Declaration, place), place)
+    return resolve(parse(file.read_text(encoding="utf-8"), Declaration, place), place)
 
 
 def _load_file(path: Path) -> Protocol:
     place = Place(str(path), DeclarationError)
-    return _resolve(read(path, Declaration, place), place)
+    return resolve(read(path, Declaration, place), place)
 
 
 def _shipped_file(name: str) -> Traversable:
@@ -109,7 +109,14 @@ def _shipped_file(name: str) -> Traversable:
     return resources.files("feedhandler") / "protocols" / f"{name}{_SUFFIX}"
 
 
-def _resolve(declaration: Declaration, place: Place) -> Protocol:
+def resolve(declaration: Declaration, place: Place) -> Protocol:
+    """Return the protocol that a declaration describes.
+
+    Raises
+    ------
+    InvalidFileError
+        It cannot be meant.
+    """
     if not _NAME.fullmatch(declaration.name):
         raise place.at("name").error("a name such as my-venue or itch50", shown(declaration.name))
     messages = with_codes(lay_out(declaration, place), declaration, place)

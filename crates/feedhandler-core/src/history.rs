@@ -76,7 +76,7 @@ impl Sample {
     /// Keeps the beginning of `bytes`.
     #[must_use]
     pub fn new(channel: &str, line: &str, ts_ns: u64, reason: Reason, message: Option<u64>, bytes: &[u8]) -> Self {
-        let head = bytes.iter().take(SAMPLE_BYTES).map(|byte| format!("{byte:02x}")).collect();
+        let head = hex(&bytes[..bytes.len().min(SAMPLE_BYTES)]);
         let (channel, line) = (channel.to_owned(), line.to_owned());
         Self { channel, line, ts_ns, reason, message, length: bytes.len(), bytes: head }
     }
@@ -129,4 +129,9 @@ impl History {
             self.samples.push(sample());
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]]).collect()
 }

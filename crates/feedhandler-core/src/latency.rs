@@ -90,7 +90,7 @@ struct Log {
     interval_began_ns: u64,
 }
 
-fn histogram() -> Histogram<u64> {
+pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, MOST_NS, SIGNIFICANT_DIGITS).expect("the bounds are constants that fit")
 }
 
@@ -150,7 +150,7 @@ impl Latency {
     fn close_interval(&mut self, now_ns: u64) -> io::Result<()> {
         let written = self.log.as_mut().map_or(Ok(()), |log| log.write(&self.recent, now_ns));
         for (recent, total) in self.recent.iter_mut().zip(&mut self.total) {
-            total.add(&*recent).expect("all histograms have the same bounds");
+            merge(total, recent);
             recent.reset();
         }
         if written.is_err() {
@@ -163,7 +163,7 @@ impl Latency {
     #[must_use]
     pub fn of(&self, stage: Stage) -> Histogram<u64> {
         let mut all = self.total[stage as usize].clone();
-        all.add(&self.recent[stage as usize]).expect("all histograms have the same bounds");
+        merge(&mut all, &self.recent[stage as usize]);
         all
     }
 
@@ -180,7 +180,11 @@ impl Latency {
     }
 }
 
-fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+fn merge(into: &mut Histogram<u64>, from: &Histogram<u64>) {
+    into.add(from).expect("all histograms have the same bounds");
+}
+
+pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
     let at = |quantile| if histogram.is_empty() { 0 } else { histogram.value_at_quantile(quantile) };
     Percentiles {
         p50: at(0.5),

@@ -4,7 +4,7 @@
 //! and [`Recvmmsg`] takes datagrams from it straight into slots of the ring.
 
 mod drops;
-mod interface;
+pub(crate) mod interface;
 mod options;
 mod recvmmsg;
 mod socket;

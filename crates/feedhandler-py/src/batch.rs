@@ -18,6 +18,7 @@ impl Rows {
         self.0.len()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the interpreter's calling convention, by way of PyO3")]
     /// Hands the memory out; the view keeps this object, and this object the memory.
     ///
     /// # Safety

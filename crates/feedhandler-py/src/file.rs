@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use feedhandler_core::arbitrate::ArbiterOptions;
 use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions};
@@ -39,7 +39,7 @@ impl FileReader {
         let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
         let arbiter = ArbiterOptions { grace_ns, ..ArbiterOptions::default() };
         let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels };
-        let feed = FileFeed::open(Path::new(path), Arc::clone(&plan.0), options);
+        let feed = FileFeed::open(Path::new(path), &plan.0, &options);
         feed.map(|feed| Self(Mutex::new(feed))).map_err(|error| capture_error(py, &error))
     }
 

@@ -2,21 +2,24 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use feedhandler_core::capture::CaptureError;
 use feedhandler_core::send::{
-    Control, DeadlineWait, FileError, FileSource, Halt, MessagePacking, Monotonic, OpenError, Pacing, Pending,
-    Prepared, Reach, ReplayError, Routes, Sender as CoreSender, UdpTransmit, Worker, WorkerGone, replay_file,
-    sharpen_sleeps_of_this_thread, unix_offset_ns,
+    Control, DeadlineWait, FileError, FileSource, Halt, MessagePacking, Monotonic, Pacing, Pending, Prepared, Reach,
+    Routes, Sender as CoreSender, UdpTransmit, Worker, replay_file, sharpen_sleeps_of_this_thread, unix_offset_ns,
 };
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+
+use crate::errors::{capture_error, send_error};
+use crate::file::json;
 
 type Address = (String, u16);
 type UdpSender = CoreSender<UdpTransmit, Monotonic>;
@@ -39,6 +42,7 @@ impl Sender {
     #[new]
     #[pyo3(signature = (to, *, routes=vec![], interface=None, multicast_ttl=0, allow_remote=false, sleep_only=false))]
     fn new(
+        py: Python<'_>,
         to: Vec<Address>,
         routes: Vec<(Address, Address)>,
         interface: Option<&str>,
@@ -49,12 +53,13 @@ impl Sender {
         let pair = |(from, to): &(Address, Address)| Ok((address(from)?, address(to)?));
         let routes: Vec<_> = routes.iter().map(pair).collect::<PyResult<_>>()?;
         let routes = Routes::new(&routes, &to.iter().map(address).collect::<PyResult<Vec<_>>>()?);
-        let reach = Reach { interface: interface.map(str::parse).transpose()?, multicast_ttl, allow_remote };
-        let transmit = UdpTransmit::open(routes.destinations(), &reach).map_err(open_error)?;
+        let interface = interface.map(str::parse).transpose().map_err(|error: io::Error| send_error(py, &error))?;
+        let reach = Reach { interface, multicast_ttl, allow_remote };
+        let transmit = UdpTransmit::open(routes.destinations(), &reach).map_err(|error| send_error(py, &error))?;
         let wait = if sleep_only { DeadlineWait::Sleep } else { DeadlineWait::Spin };
         let control = Arc::new(Control::default());
         let sender = CoreSender::new(transmit, routes.destinations(), Monotonic, wait, Arc::clone(&control));
-        let worker = Worker::start(sender, sharpen_sleeps_of_this_thread)?;
+        let worker = Worker::start(sender, sharpen_sleeps_of_this_thread).map_err(|error| send_error(py, &error))?;
         let queued = Mutex::default();
         Ok(Self { worker, queued, routes: Arc::new(routes), control, unix_offset_ns: unix_offset_ns() })
     }
@@ -67,16 +72,17 @@ impl Sender {
         path: PathBuf,
         speed: Option<f64>,
         packets_per_second: Option<f64>,
-        messages: Option<&str>,
+        messages: Option<&[u8]>,
         on_progress: Option<Py<PyAny>>,
-    ) -> PyResult<String> {
+    ) -> PyResult<Cow<'static, [u8]>> {
         let pacing = pacing(speed, packets_per_second)?;
-        let messages: Option<MessagePacking> = messages.map(serde_json::from_str).transpose().map_err(value_error)?;
-        let source = py.detach(|| FileSource::open(&path, messages.as_ref(), pacing)).map_err(file_error)?;
+        let messages: Option<MessagePacking> = messages.map(serde_json::from_slice).transpose().map_err(value_error)?;
+        let source =
+            py.detach(|| FileSource::open(&path, messages.as_ref(), pacing)).map_err(|error| file_error(py, &error))?;
         let routes = Arc::clone(&self.routes);
         let pending = self.worker.submit(move |sender| replay_file(source, &routes, pacing, sender));
-        let replayed = self.wait(py, on_progress.as_ref(), pending)?.map_err(|error| replay_error(&error))?;
-        serde_json::to_string(&replayed).map_err(value_error)
+        let replayed = self.wait(py, on_progress.as_ref(), pending)?.map_err(|error| send_error(py, &error))?;
+        json(&replayed)
     }
 
     /// Has packets sent, each at its Unix time or, without one, at once, behind those queued before.
@@ -107,9 +113,9 @@ impl Sender {
     }
 
     /// What was sent so far, as JSON; waits for what was queued.
-    fn report(&self, py: Python<'_>) -> PyResult<String> {
+    fn report(&self, py: Python<'_>) -> PyResult<Cow<'static, [u8]>> {
         let report = self.wait(py, None, self.worker.submit(UdpSender::report))?;
-        serde_json::to_string(&report).map_err(value_error)
+        json(&report)
     }
 }
 
@@ -120,7 +126,7 @@ impl Sender {
             match self.wait(py, None, pending)? {
                 Ok(()) => {}
                 Err(Halt::Stopped) => return Ok(false),
-                Err(failed) => return Err(halt_error(&failed)),
+                Err(failed) => return Err(send_error(py, &failed)),
             }
         }
         Ok(true)
@@ -148,7 +154,7 @@ impl Sender {
         });
         match raised {
             Some(error) => Err(error),
-            None => result.map_err(|gone: WorkerGone| PyRuntimeError::new_err(gone.to_string())),
+            None => result.map_err(|gone| send_error(py, &gone)),
         }
     }
 
@@ -183,34 +189,10 @@ fn pacing(speed: Option<f64>, packets_per_second: Option<f64>) -> PyResult<Pacin
     }
 }
 
-fn file_error(error: FileError) -> PyErr {
+fn file_error(py: Python<'_>, error: &FileError) -> PyErr {
     match error {
-        FileError::Capture(CaptureError::Io { path, source }) => {
-            PyOSError::new_err((source.raw_os_error(), source.to_string(), path))
-        }
-        other => value_error(other),
-    }
-}
-
-fn replay_error(error: &ReplayError) -> PyErr {
-    match error {
-        ReplayError::Pacing(error) => value_error(error),
-        ReplayError::Source(error) => value_error(error),
-        ReplayError::Send(halt) => halt_error(halt),
-    }
-}
-
-fn open_error(error: OpenError) -> PyErr {
-    match error {
-        OpenError::Destination(error) => value_error(error),
-        OpenError::Io(what, error) => PyOSError::new_err((error.raw_os_error(), format!("cannot {what}: {error}"))),
-    }
-}
-
-fn halt_error(halt: &Halt) -> PyErr {
-    match halt {
-        Halt::Stopped => PyRuntimeError::new_err("stopped"),
-        Halt::Failed { error, .. } => PyOSError::new_err((error.raw_os_error(), halt.to_string())),
+        FileError::Capture(error) => capture_error(py, error),
+        other => send_error(py, other),
     }
 }
 

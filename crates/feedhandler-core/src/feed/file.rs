@@ -70,7 +70,7 @@ pub struct FileFeed {
 
 enum Input {
     Capture(Box<CaptureInput>),
-    Messages(MessagesInput),
+    Messages(Box<MessagesInput>),
 }
 
 struct CaptureInput {
@@ -99,7 +99,7 @@ impl FileFeed {
     ///
     /// # Errors
     /// [`CaptureError`] where it cannot be read, or is neither a capture nor a file of the protocol's messages.
-    pub fn open(path: &Path, plan: Arc<Plan>, options: FileOptions) -> Result<Self, CaptureError> {
+    pub fn open(path: &Path, plan: &Arc<Plan>, options: &FileOptions) -> Result<Self, CaptureError> {
         Self::new(Source::open(path)?, plan, options)
     }
 
@@ -107,19 +107,16 @@ impl FileFeed {
     ///
     /// # Errors
     /// As [`FileFeed::open`].
-    pub fn new(mut source: Source, plan: Arc<Plan>, options: FileOptions) -> Result<Self, CaptureError> {
+    pub fn new(mut source: Source, plan: &Arc<Plan>, options: &FileOptions) -> Result<Self, CaptureError> {
         let pipeline_options = PipelineOptions { arbiter: options.arbiter, batch_messages: options.batch_messages };
-        let mut pipeline = Pipeline::new(Arc::clone(&plan), pipeline_options);
-        let input = match (source.kind()?, plan.file) {
-            (FileKind::Other, Some(delimiter)) => {
-                pipeline.add_channel("file", ["file".to_owned()]);
-                Input::Messages(MessagesInput { source, delimiter, truncated: None })
-            }
-            _ => {
-                let capture = Capture::new(source)?;
-                let routes = Routes::new(&mut pipeline, &options.channels);
-                Input::Capture(Box::new(CaptureInput { capture, routes, other_datagrams: 0, now_ns: 0 }))
-            }
+        let mut pipeline = Pipeline::new(Arc::clone(plan), pipeline_options);
+        let input = if let (FileKind::Other, Some(delimiter)) = (source.kind()?, plan.file) {
+            pipeline.add_channel("file", ["file".to_owned()]);
+            Input::Messages(Box::new(MessagesInput { source, delimiter, truncated: None }))
+        } else {
+            let capture = Capture::new(source)?;
+            let routes = Routes::new(&mut pipeline, &options.channels);
+            Input::Capture(Box::new(CaptureInput { capture, routes, other_datagrams: 0, now_ns: 0 }))
         };
         Ok(Self { pipeline, input, elapsed: Duration::ZERO, is_over: false })
     }

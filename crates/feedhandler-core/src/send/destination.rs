@@ -1,33 +1,30 @@
 //! Where datagrams may be sent: the rail that keeps replayed market data from leaving the machine by accident.
 
-use std::ffi::CString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::{fmt, io};
 
+use crate::wire::interface::find;
+
 /// The interface that multicast leaves by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interface {
-    /// The interface that has this address.
-    Address(Ipv4Addr),
-    /// The interface's number, as `if_nametoindex` tells it.
-    Index(u32),
+pub struct Interface {
+    /// Its number on this machine.
+    pub index: u32,
 }
 
 impl FromStr for Interface {
     type Err = io::Error;
 
-    /// An IPv4 address of the interface, or its name.
-    fn from_str(text: &str) -> io::Result<Self> {
-        if let Ok(address) = text.parse() {
-            return Ok(Self::Address(address));
-        }
-        let name = CString::new(text)?;
-        // SAFETY: `name` is a string that ends in a zero and outlives the call.
-        match unsafe { libc::if_nametoindex(name.as_ptr()) } {
-            0 => Err(io::Error::new(io::ErrorKind::NotFound, format!("no network interface is called {text:?}"))),
-            index => Ok(Self::Index(index)),
-        }
+    /// The interface's name, or one of its addresses.
+    fn from_str(name_or_address: &str) -> io::Result<Self> {
+        find(name_or_address)?.map(|found| Self { index: found.index }).map_err(|others| {
+            let mut names: Vec<_> = others.into_iter().map(|interface| interface.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            let text = format!("no network interface is {name_or_address:?}: there are {}", names.join(", "));
+            io::Error::new(io::ErrorKind::NotFound, text)
+        })
     }
 }
 
@@ -51,8 +48,6 @@ pub enum DestinationError {
     Unspecified(SocketAddr),
     /// A multicast group, and no interface was named.
     NoInterface(SocketAddr),
-    /// An IPv6 group, and the interface was named by an IPv4 address.
-    InterfaceOfOtherFamily(SocketAddr),
     /// Another machine, and that was not allowed.
     Remote(SocketAddr),
 }
@@ -67,9 +62,6 @@ impl fmt::Display for DestinationError {
                     f,
                     "will not send to the multicast group {to} without an interface: name the one it shall leave by"
                 )
-            }
-            Self::InterfaceOfOtherFamily(to) => {
-                write!(f, "cannot send to {to}: name the interface, not its IPv4 address")
             }
             Self::Remote(to) => {
                 write!(f, "will not send to {to}, which is not this machine: say allow_remote if that is meant")
@@ -94,17 +86,9 @@ pub fn check_destination(to: SocketAddr, reach: &Reach) -> Result<(), Destinatio
         return Err(DestinationError::Unspecified(to));
     }
     if address.is_multicast() {
-        return check_group(to, address, reach.interface);
+        return if reach.interface.is_some() { Ok(()) } else { Err(DestinationError::NoInterface(to)) };
     }
     if address.is_loopback() || reach.allow_remote { Ok(()) } else { Err(DestinationError::Remote(to)) }
-}
-
-fn check_group(to: SocketAddr, group: IpAddr, interface: Option<Interface>) -> Result<(), DestinationError> {
-    match interface {
-        None => Err(DestinationError::NoInterface(to)),
-        Some(Interface::Address(_)) if group.is_ipv6() => Err(DestinationError::InterfaceOfOtherFamily(to)),
-        Some(_) => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -140,17 +124,15 @@ mod tests {
 
     #[test]
     fn an_interface_opens_groups_and_nothing_else() {
-        let by_index = Reach { interface: Some(Interface::Index(1)), ..Reach::default() };
+        let by_index = Reach { interface: Some(Interface { index: 1 }), ..Reach::default() };
         assert_eq!(check("239.1.1.1:1", &by_index), Ok(()));
         assert_eq!(check("[ff02::1]:1", &by_index), Ok(()));
         assert!(matches!(check("10.0.0.1:1", &by_index), Err(DestinationError::Remote(_))));
-        let by_address = Reach { interface: Some(Interface::Address(Ipv4Addr::LOCALHOST)), ..Reach::default() };
-        assert!(matches!(check("[ff02::1]:1", &by_address), Err(DestinationError::InterfaceOfOtherFamily(_))));
     }
 
     #[test]
     fn no_port_and_no_address_are_refused_always() {
-        let reach = Reach { allow_remote: true, interface: Some(Interface::Index(1)), multicast_ttl: 0 };
+        let reach = Reach { allow_remote: true, interface: Some(Interface { index: 1 }), multicast_ttl: 0 };
         assert!(matches!(check("127.0.0.1:0", &reach), Err(DestinationError::NoPort(_))));
         assert!(matches!(check("0.0.0.0:1", &reach), Err(DestinationError::Unspecified(_))));
         assert!(matches!(check("[::]:1", &reach), Err(DestinationError::Unspecified(_))));
@@ -158,9 +140,9 @@ mod tests {
 
     #[test]
     fn an_interface_is_named_by_name_or_address() {
-        assert_eq!("127.0.0.1".parse::<Interface>().expect("an address"), Interface::Address(Ipv4Addr::LOCALHOST));
-        assert!(matches!("lo".parse::<Interface>(), Ok(Interface::Index(_))));
-        assert!("no-such-interface".parse::<Interface>().is_err());
-        assert!("with\0zero".parse::<Interface>().is_err());
+        let by_address: Interface = "127.0.0.1".parse().expect("loopback");
+        assert_eq!("lo".parse::<Interface>().expect("loopback"), by_address);
+        let unknown = "no-such-interface".parse::<Interface>().expect_err("unknown");
+        assert!(unknown.to_string().starts_with("no network interface is \"no-such-interface\": there are "));
     }
 }

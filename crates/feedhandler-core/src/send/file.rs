@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use super::message_file::FileForm;
-use super::message_packets::{Bytes, MessagePackets, Together, common_field};
+use super::message_packets::{MessageFile, MessagePackets, Together, common_field};
 use super::pacing::Pacing;
 use super::pack::{PackError, Packer};
 use super::replay::{ReplayError, Replayed, replay};
@@ -16,6 +15,7 @@ use super::sender::Sender;
 use super::source::{DatagramSource, Outgoing, SourceError};
 use super::transmit::Transmit;
 use crate::capture::{Capture, CaptureError, CaptureStats, FileKind, Source};
+use crate::plan::{MessagesPlan, Plan, PlanError};
 use crate::spec::ProtocolSpec;
 
 /// How a file of bare messages is read and packed.
@@ -42,6 +42,8 @@ pub enum FileError {
     Capture(CaptureError),
     /// It is no capture, and nobody said what it is.
     NoProtocol(PathBuf),
+    /// The protocol makes no sense.
+    Plan(PlanError),
     /// The protocol does not stand in files.
     NoFileForm(String),
     /// The protocol's messages have no time to be sent at.
@@ -59,6 +61,7 @@ impl fmt::Display for FileError {
                 "{}: expected a pcap or pcapng capture, found something else: name the protocol if it is a file of messages",
                 path.display()
             ),
+            Self::Plan(error) => error.fmt(f),
             Self::NoFileForm(protocol) => {
                 write!(f, "the protocol {protocol} does not declare how messages stand in files")
             }
@@ -78,7 +81,7 @@ pub enum FileSource {
     /// A capture.
     Capture(Box<Capture>),
     /// A file of bare messages.
-    Messages(Box<MessagePackets<Source>>),
+    Messages(Box<MessagePackets>),
 }
 
 impl FileSource {
@@ -105,9 +108,12 @@ impl FileSource {
 }
 
 impl MessagePacking {
-    fn packets(&self, source: Source, pacing: Pacing) -> Result<MessagePackets<Source>, FileError> {
+    fn packets(&self, source: Source, pacing: Pacing) -> Result<MessagePackets, FileError> {
         let protocol = &self.protocol;
-        let form = FileForm::of(protocol).ok_or_else(|| FileError::NoFileForm(protocol.name.clone()))?;
+        let plan = Plan::new(protocol).map_err(FileError::Plan)?;
+        let (Some(delimiter), MessagesPlan::Binary(messages)) = (plan.file, plan.messages) else {
+            return Err(FileError::NoFileForm(protocol.name.clone()));
+        };
         let time = self.time_field.as_ref().and_then(|name| common_field(&protocol.messages, name));
         let is_timed = matches!(pacing, Pacing::Original { .. });
         if is_timed && time.is_none() {
@@ -119,7 +125,7 @@ impl MessagePacking {
             None if is_timed => Together::Within(0),
             None => Together::Full,
         };
-        Ok(MessagePackets::new(source, form, time, packer, together))
+        Ok(MessagePackets::new(MessageFile { source, delimiter, messages, time }, packer, together))
     }
 }
 
@@ -158,24 +164,6 @@ impl DatagramSource for Capture {
 
     fn truncated(&self) -> Option<String> {
         self.stats().truncated.clone()
-    }
-
-    fn position(&self) -> (u64, u64) {
-        (self.position_bytes(), self.total_bytes())
-    }
-}
-
-impl Bytes for Source {
-    fn fill(&mut self, want_bytes: usize) -> Result<&[u8], SourceError> {
-        Ok(self.fill(want_bytes)?)
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.consume(count);
-    }
-
-    fn damage(&self) -> Option<&str> {
-        self.failure()
     }
 
     fn position(&self) -> (u64, u64) {

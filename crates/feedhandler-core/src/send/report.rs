@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
+
+use crate::latency::Percentiles;
 
 /// What a sender did.
 #[derive(Clone, Debug, Serialize, PartialEq)]
@@ -40,33 +41,5 @@ pub struct DestinationReport {
 impl DestinationReport {
     pub(super) fn new(to: SocketAddr) -> Self {
         Self { to, packets: 0, bytes: 0, refused: 0 }
-    }
-}
-
-/// Percentiles of a histogram, in the unit it was recorded in.
-#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Percentiles {
-    pub p50: u64,
-    pub p90: u64,
-    pub p99: u64,
-    pub p99_9: u64,
-    pub max: u64,
-    pub count: u64,
-}
-
-impl Percentiles {
-    /// The percentiles of `histogram`; zeros where it is empty.
-    #[must_use]
-    pub fn of(histogram: &Histogram<u64>) -> Self {
-        let at = |quantile| histogram.value_at_quantile(quantile);
-        Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p99_9: at(0.999),
-            max: histogram.max(),
-            count: histogram.len(),
-        }
     }
 }

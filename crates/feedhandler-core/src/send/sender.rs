@@ -9,14 +9,12 @@ use hdrhistogram::Histogram;
 
 use super::batch::{Batch, MAX_PAYLOAD_BYTES};
 use super::clock::{Clock, DeadlineWait, wait_until};
-use super::report::{DestinationReport, Percentiles, SendReport};
+use super::report::{DestinationReport, SendReport};
 use super::transmit::Transmit;
+use crate::latency::{histogram, percentiles};
 
 /// Pause before a datagram that the kernel had no buffer for is offered again.
 const NO_BUFFER_PAUSE_NS: u64 = 50_000;
-
-/// Latest that the histogram of lateness tells apart: a minute.
-const MAX_LATENESS_NS: u64 = 60_000_000_000;
 
 /// What other threads see of a sender and may tell it.
 #[derive(Debug, Default)]
@@ -79,10 +77,6 @@ pub struct Sender<T, C> {
 
 impl<T: Transmit, C: Clock> Sender<T, C> {
     /// A sender to `destinations`, which are those that `transmit` knows by the same numbers.
-    ///
-    /// # Panics
-    ///
-    /// Never: the histogram's bounds are constants that it accepts.
     pub fn new(
         transmit: T,
         destinations: &[SocketAddr],
@@ -101,7 +95,7 @@ impl<T: Transmit, C: Clock> Sender<T, C> {
             destinations: destinations.iter().copied().map(DestinationReport::new).collect(),
             too_long: 0,
             retries: 0,
-            lateness_ns: Histogram::new_with_bounds(1, MAX_LATENESS_NS, 3).expect("constant bounds"),
+            lateness_ns: histogram(),
         }
     }
 
@@ -154,7 +148,7 @@ impl<T: Transmit, C: Clock> Sender<T, C> {
             destinations: self.destinations.clone(),
             too_long: self.too_long,
             retries: self.retries,
-            lateness_ns: Percentiles::of(&self.lateness_ns),
+            lateness_ns: percentiles(&self.lateness_ns),
         }
     }
 

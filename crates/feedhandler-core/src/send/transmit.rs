@@ -146,24 +146,18 @@ fn set_up_v4(socket: &Socket, reach: &Reach) -> io::Result<()> {
     set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, &1_i32)?;
     socket.set_multicast_ttl_v4(reach.multicast_ttl)?;
     socket.set_multicast_loop_v4(true)?;
-    match reach.interface {
-        None => Ok(()),
-        Some(Interface::Address(address)) => socket.set_multicast_if_v4(&address),
-        Some(Interface::Index(index)) => set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &by_index(index)?),
-    }
+    let Some(Interface { index }) = reach.interface else { return Ok(()) };
+    let nowhere = libc::in_addr { s_addr: 0 };
+    let imr_ifindex = i32::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let by_index = libc::ip_mreqn { imr_multiaddr: nowhere, imr_address: nowhere, imr_ifindex };
+    set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &by_index)
 }
 
 fn set_up_v6(socket: &Socket, reach: &Reach) -> io::Result<()> {
     set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &1_i32)?;
     socket.set_multicast_hops_v6(reach.multicast_ttl)?;
     socket.set_multicast_loop_v6(true)?;
-    if let Some(Interface::Index(index)) = reach.interface { socket.set_multicast_if_v6(index) } else { Ok(()) }
-}
-
-fn by_index(index: u32) -> io::Result<libc::ip_mreqn> {
-    let nowhere = libc::in_addr { s_addr: 0 };
-    let imr_ifindex = i32::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
-    Ok(libc::ip_mreqn { imr_multiaddr: nowhere, imr_address: nowhere, imr_ifindex })
+    reach.interface.map_or(Ok(()), |interface| socket.set_multicast_if_v6(interface.index))
 }
 
 fn set_option<T>(socket: &Socket, level: i32, name: i32, value: &T) -> io::Result<()> {

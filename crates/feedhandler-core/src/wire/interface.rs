@@ -7,14 +7,14 @@ use std::ptr::NonNull;
 
 /// An interface, with one of its addresses: an interface is listed once for each.
 #[derive(Clone, Debug)]
-pub(super) struct Interface {
-    pub(super) name: String,
-    pub(super) index: u32,
-    pub(super) address: Option<IpAddr>,
+pub(crate) struct Interface {
+    pub(crate) name: String,
+    pub(crate) index: u32,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// All interfaces.
-pub(super) fn interfaces() -> io::Result<Vec<Interface>> {
+pub(crate) fn interfaces() -> io::Result<Vec<Interface>> {
     let mut first = std::ptr::null_mut();
     // SAFETY: the pointer is where the list goes.
     if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
@@ -34,7 +34,7 @@ pub(super) fn interfaces() -> io::Result<Vec<Interface>> {
 }
 
 /// What was meant by a name or an address, or the list of what it could have been.
-pub(super) fn find(name_or_address: &str) -> io::Result<Result<Interface, Vec<Interface>>> {
+pub(crate) fn find(name_or_address: &str) -> io::Result<Result<Interface, Vec<Interface>>> {
     let all = interfaces()?;
     let address = name_or_address.parse::<IpAddr>().ok();
     let meant = |interface: &&Interface| match address {

@@ -1,0 +1,33 @@
+//! The shipped protocols compile: `tests/plans/` holds them as the Python loader hands them over.
+
+use feedhandler_core::plan::Plan;
+
+/// Name of the protocol, its specification, its number of tables, and the codes of its messages.
+const PLANS: [(&str, &str, usize, &str); 5] = [
+    ("itch50", include_str!("plans/itch50.json"), 23, "S R H Y L V W K J h A F E C X D U P Q B I N O"),
+    ("iex-tops", include_str!("plans/iex-tops.json"), 11, "S D H I O P Q T X B A"),
+    ("iex-deep", include_str!("plans/iex-deep.json"), 12, "S D H I O P E 8 5 T X B A"),
+    ("msgpack", include_str!("plans/msgpack.json"), 6, "1 2 3 4 5 6"),
+    ("crypto_trades", include_str!("plans/crypto_trades.json"), 2, "trade ticker"),
+];
+
+#[test]
+fn every_shipped_protocol_compiles() {
+    for (name, json, tables, codes) in PLANS {
+        let plan = Plan::from_json(json.as_bytes()).expect(name);
+
+        assert_eq!((plan.name.as_str(), plan.tables.len()), (name, tables));
+        let found: Vec<_> = plan.codes.iter().map(|code| code.text.as_str()).collect();
+        assert_eq!(found.join(" "), codes);
+        assert_eq!(plan.file.is_some(), name == "itch50");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused() {
+    let json = PLANS[0].1.replacen("\"name\"", "\"surname\"", 1);
+
+    let error = Plan::from_json(json.as_bytes()).expect_err("a key that the specification does not have");
+
+    assert!(error.what.contains("surname"), "{error}");
+}
