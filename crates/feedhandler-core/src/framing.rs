@@ -58,7 +58,8 @@ impl Framing {
     /// Reads a datagram's header.
     ///
     /// # Errors
-    /// [`Reason`] where the header is short, of another protocol, or lies about the payload's length.
+    /// [`Reason`] where the header is short, of another protocol, lies about the payload's length, or counts beyond the
+    /// end of the sequence numbers.
     #[inline]
     pub fn packet<'a>(&self, datagram: Padded<'a>) -> Result<Packet<'a>, Reason> {
         let mut packet = self.header.read(datagram, self.unit)?;
@@ -66,6 +67,9 @@ impl Framing {
             && packet.kind == PacketKind::Data
         {
             packet.enter_array()?;
+        }
+        if packet.sequence.checked_add(packet.units).is_none() {
+            return Err(Reason::ImplausibleSequence);
         }
         Ok(packet)
     }

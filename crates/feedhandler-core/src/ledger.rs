@@ -39,7 +39,7 @@ pub struct UnitCounters {
     pub lost_ring_full: u64,
     /// Lost because every copy was malformed.
     pub lost_malformed: u64,
-    /// Packets far ahead of a sequence that went on without them (counted among the malformed).
+    /// Packets too far ahead of the sequence, or of one that went on without them (counted among the malformed).
     pub implausible_packets: u64,
 }
 

@@ -209,7 +209,10 @@ impl Pipeline {
         match self.decoder.packet(&self.plan, delimiter, &payload, &mut self.batch) {
             Ok(decoded) => {
                 let arbiter = &mut self.channels[channel].arbiter;
-                arbiter.counters.seen += decoded.messages;
+                // Where packets carry no number, `delivered` counts what was seen.
+                if self.plan.framing.unit != SequenceUnit::Nothing {
+                    arbiter.counters.seen += decoded.messages;
+                }
                 arbiter.delivered(0, decoded.messages, 0, &mut self.events);
                 self.count(from, 0, &decoded, bytes.bytes());
             }
@@ -271,6 +274,12 @@ impl Pipeline {
         if self.channels[channel].arbiter.is_disordered() {
             self.step(channel);
         }
+        self.bring_events(channel);
+    }
+
+    /// Brings events into the batch: what happened before a message stands in front of it.
+    #[inline]
+    fn bring_events(&mut self, channel: usize) {
         if !self.events.is_empty() {
             self.flush_events(channel);
         }
@@ -298,6 +307,7 @@ impl Pipeline {
             Verdict::Hold => self.hold(from, packet),
             Verdict::Duplicate => self.line(from).duplicate += 1,
             Verdict::Stale => self.line(from).stale += 1,
+            Verdict::Implausible => self.refuse(from, Reason::ImplausibleSequence, packet.payload.bytes()),
             Verdict::Quiet | Verdict::Opens => self.count_quiet(from, packet.kind),
         }
     }
@@ -325,6 +335,7 @@ impl Pipeline {
 
     #[inline]
     fn deliver(&mut self, from: Origin, packet: &Packet<'_>, skip: u64) {
+        self.bring_events(from.channel);
         let arbiter = &self.channels[from.channel].arbiter;
         let payload = self.payload(from, packet.payload, packet.messages, arbiter.expected() - skip, skip);
         match self.decoder.packet(&self.plan, &self.plan.framing.delimiter, &payload, &mut self.batch) {
@@ -389,6 +400,7 @@ impl Pipeline {
 
     fn release(&mut self, from: Origin, held: &Held, skip: u64) {
         self.line(from).pending -= 1;
+        self.bring_events(from.channel);
         let payload = self.payload(from, held.payload(), held.messages, held.first, skip);
         match self.decoder.packet(&self.plan, &self.plan.framing.delimiter, &payload, &mut self.batch) {
             Ok(decoded) => {

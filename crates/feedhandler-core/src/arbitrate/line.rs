@@ -11,6 +11,8 @@ pub(super) struct LineState {
     pub session: Option<SessionId>,
     /// First unit behind what the line has come to.
     pub position: Option<u64>,
+    /// When it came there.
+    pub moved_ns: u64,
     /// Packets in a row that continued the order below `position`.
     behind_run: u8,
     /// Packets in a row from a session that the channel has left.
@@ -19,6 +21,8 @@ pub(super) struct LineState {
 
 /// A packet far ahead was a stray when its line then goes on in order, without it, for this many packets.
 const STRAY_PACKETS: u8 = 2;
+/// Only a packet further ahead than this can be a stray: nearer, its line may have been reordered.
+const STRAY_DISTANCE_UNITS: u64 = 1024;
 
 impl LineState {
     /// The line comes into a session.
@@ -28,16 +32,21 @@ impl LineState {
 
     /// The line brought a packet that ends at `end`; `is_next` when it continued the order.
     ///
-    /// Copies of what is past leave the position alone; packets that continue the order below it, time and again, show
-    /// that what had raised it was a stray.
+    /// Copies of what is past leave the position alone; packets that continue the order far below it, time and again,
+    /// show that what had raised it was a stray.
     #[inline]
-    pub fn move_to(&mut self, end: u64, is_next: bool) {
+    pub fn move_to(&mut self, end: u64, is_next: bool, ts_ns: u64) {
         self.stale_run = 0;
-        let is_ahead = self.position.is_none_or(|position| end >= position);
-        self.behind_run = if is_ahead { 0 } else { self.behind_run.saturating_add(u8::from(is_next)) };
-        if is_ahead || self.behind_run >= STRAY_PACKETS {
-            self.position = Some(end);
-            self.behind_run = 0;
+        let position = self.position.unwrap_or(0);
+        if self.position.is_some() && end < position {
+            self.behind_run = self.behind_run.saturating_add(u8::from(is_next));
+            if self.behind_run < STRAY_PACKETS || position - end <= STRAY_DISTANCE_UNITS {
+                return;
+            }
+        }
+        self.behind_run = 0;
+        if self.position != Some(end) {
+            (self.position, self.moved_ns) = (Some(end), ts_ns);
         }
     }
 }

@@ -23,6 +23,10 @@ impl LostRanges {
 
     /// How many of `first..end` were declared lost.
     pub fn overlap(&self, first: u64, end: u64) -> u64 {
+        // Most copies are of what came just before, behind all that was lost.
+        if self.0.back().is_none_or(|(_, last_end)| *last_end <= first) {
+            return 0;
+        }
         let common = |(lost_first, lost_end): &(u64, u64)| end.min(*lost_end).saturating_sub(first.max(*lost_first));
         self.0.iter().map(common).sum()
     }

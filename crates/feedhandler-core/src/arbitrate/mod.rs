@@ -51,6 +51,8 @@ const RETURN_PACKETS: u32 = 8;
 const SUSPICION_PACKETS: u32 = 64;
 /// Sessions that are remembered in order to know a line that is stuck in one.
 const REMEMBERED_SESSIONS: usize = 8;
+/// No session has so many units (ten million a second for a day): a packet further ahead than this is not of it.
+const FURTHEST_AHEAD_UNITS: u64 = 1 << 40;
 
 /// A session of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,24 @@ pub struct Session {
     pub next: u64,
     /// End of session was announced.
     pub is_ended: bool,
+}
+
+/// A session that the channel has left, and where its lines are in it.
+#[derive(Clone, Copy, Debug)]
+struct Past {
+    session: Session,
+    epoch: u32,
+}
+
+/// Units are missing in front of others.
+#[derive(Clone, Copy, Debug)]
+struct Hole {
+    /// First unit that is missing.
+    first: u64,
+    /// First unit behind those that were noticed to be missing; none while no line's place was looked at.
+    end: Option<u64>,
+    /// When they were noticed.
+    noticed_ns: u64,
 }
 
 /// What is to be done with a packet.
@@ -81,6 +101,8 @@ pub enum Verdict {
     Stale,
     /// It carries no unit.
     Quiet,
+    /// It is so far ahead that it cannot be of this session: it is counted as malformed.
+    Implausible,
     /// It opens another session: [`Arbiter::settle`] the present one, [`Arbiter::open`] it, and ask again.
     Opens,
 }
@@ -112,14 +134,16 @@ pub struct Arbiter {
     sequence_bits: u32,
     lines: Vec<LineState>,
     session: Option<Session>,
-    past: Vec<SessionId>,
+    past: Vec<Past>,
+    /// Number of the present session among the channel's.
     epoch: u32,
+    /// Sessions so far.
+    epochs: u32,
     window: Window,
     lost: LostRanges,
     /// The channel's first session has no beginning yet: another line may still bring an earlier unit.
     is_opening: bool,
-    /// When the present hole was first noticed.
-    noticed_ns: Option<u64>,
+    hole: Option<Hole>,
     /// What happened on this machine that would explain a loss.
     suspicion: Cause,
     suspicion_packets: u32,
@@ -141,10 +165,11 @@ impl Arbiter {
             session: None,
             past: Vec::new(),
             epoch: 0,
+            epochs: 0,
             window: Window::new(options.window_packets, options.window_bytes),
             lost: LostRanges::default(),
             is_opening: false,
-            noticed_ns: None,
+            hole: None,
             suspicion: Cause::None,
             suspicion_packets: 0,
             heard_ns: 0,
@@ -162,7 +187,7 @@ impl Arbiter {
     #[inline]
     #[must_use]
     pub fn is_disordered(&self) -> bool {
-        self.noticed_ns.is_some()
+        self.hole.is_some()
     }
 
     /// The unit that comes next.
@@ -208,10 +233,15 @@ impl Arbiter {
                 None => {}
             }
         }
+        let ahead = if self.is_opening { first.abs_diff(session.next) } else { first.saturating_sub(session.next) };
+        if ahead > FURTHEST_AHEAD_UNITS {
+            self.counters.implausible_packets += 1;
+            return Verdict::Implausible;
+        }
         self.heard_ns = ts_ns;
         let end = first.saturating_add(packet.units);
         let verdict = self.judge_units(first, end, session.next);
-        self.lines[line].move_to(end, matches!(verdict, Verdict::Deliver { .. }));
+        self.lines[line].move_to(end, matches!(verdict, Verdict::Deliver { .. }), ts_ns);
         if packet.kind != PacketKind::Data {
             return self.judge_quiet(packet.kind, end, &session, ts_ns, events);
         }
@@ -255,7 +285,9 @@ impl Arbiter {
     /// Whether a line that was further on has fallen back to the head of the sequence.
     #[inline]
     fn restarts(&self, line: usize, first: u64, session: &Session) -> bool {
-        let Some(position) = self.lines[line].position else { return false };
+        let LineState { epoch, position: Some(position), .. } = self.lines[line] else { return false };
+        // A stray may have raised the line's position; it cannot have raised what was delivered.
+        let position = if epoch == self.epoch { position.min(session.next) } else { position };
         if first >= position || first >= self.first_sequence.saturating_add(RESTART_HEAD_UNITS) {
             return false;
         }
@@ -276,7 +308,7 @@ impl Arbiter {
         let restarts = was_here && self.restarts(line, first, session);
         let is_behind = state.epoch != self.epoch;
         if session.id != packet.session {
-            let is_past = self.past.contains(&packet.session);
+            let is_past = self.past.iter().any(|past| past.session.id == packet.session);
             let returns = !was_here && (state.stale_run >= RETURN_PACKETS || packet.sequence == self.first_sequence);
             return Some(if is_past && !returns { Verdict::Stale } else { Verdict::Opens });
         }
@@ -312,7 +344,7 @@ impl Arbiter {
         events: &mut Vec<Event>,
     ) -> Verdict {
         if announced > session.next {
-            self.noticed_ns.get_or_insert(ts_ns);
+            self.notice(ts_ns);
         }
         if kind == PacketKind::EndOfSession && !session.is_ended {
             if let Some(session) = &mut self.session {
@@ -332,26 +364,52 @@ impl Arbiter {
 
     /// Opens the session of `packet`; the present one must have been settled.
     pub fn open(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) {
-        let was_listening = ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS;
-        let joined = packet.sequence;
-        let first = match self.session {
-            Some(_) if was_listening && joined > self.first_sequence => self.first_sequence,
-            _ => joined,
-        };
-        let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && joined > self.first_sequence;
+        let Past { session, epoch } = self.opened_by(packet, ts_ns);
+        let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && session.first > self.first_sequence;
         self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing;
         self.close(ts_ns, events);
-        self.epoch += 1;
-        self.lines[line].enter(self.epoch, packet.session);
-        let first = if self.unit == SequenceUnit::Nothing { self.first_sequence } else { first };
-        self.session = Some(Session { id: packet.session, first, next: first, is_ended: false });
+        self.epoch = epoch;
+        self.epochs = self.epochs.max(epoch);
+        self.lines[line].enter(epoch, session.id);
+        self.session = Some(session);
         self.heard_ns = ts_ns;
-        if joined > first || self.is_opening {
-            self.noticed_ns = Some(ts_ns);
+        let is_ahead = self.unit != SequenceUnit::Nothing && self.extend(packet.sequence, session.next) > session.next;
+        if is_ahead || self.is_opening {
+            self.notice(ts_ns);
         }
         if !self.is_opening {
-            events.push(session_start(first, ts_ns));
+            events.push(session_start(session.first, ts_ns));
         }
+    }
+
+    /// The session that `packet` opens: one that is new, one that starts again, or one that its line comes back to.
+    fn opened_by(&self, packet: &Packet<'_>, ts_ns: u64) -> Past {
+        let first = match &self.session {
+            _ if self.unit == SequenceUnit::Nothing => self.first_sequence,
+            Some(_) if ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS => self.first_missed(packet.sequence),
+            _ => packet.sequence,
+        };
+        let session = Session { id: packet.session, first, next: first, is_ended: false };
+        let left = self.past.iter().find(|past| past.session.id == packet.session && self.continues(past, packet));
+        match left {
+            Some(Past { session, epoch }) => {
+                Past { session: Session { first: session.next, ..*session }, epoch: *epoch }
+            }
+            None => Past { session, epoch: self.epochs + 1 },
+        }
+    }
+
+    /// First unit of a session that began while we listened, and whose first packet we heard is at `joined`.
+    fn first_missed(&self, joined: u64) -> u64 {
+        let missed = joined.saturating_sub(self.first_sequence);
+        if missed > FURTHEST_AHEAD_UNITS { joined } else { joined - missed }
+    }
+
+    /// Whether the packet goes on where the channel left its session, rather than start it again.
+    fn continues(&self, past: &Past, packet: &Packet<'_>) -> bool {
+        let is_present = self.session.is_some_and(|session| session.id == packet.session);
+        let first = self.extend(packet.sequence, past.session.next);
+        !is_present && first > self.first_sequence && first.saturating_add(RESTART_DISTANCE_UNITS) >= past.session.next
     }
 
     fn close(&mut self, ts_ns: u64, events: &mut Vec<Event>) {
@@ -359,13 +417,13 @@ impl Arbiter {
         if !session.is_ended {
             events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, session.next, ts_ns));
         }
-        self.past.retain(|past| *past != session.id);
+        self.past.retain(|past| past.session.id != session.id);
         if self.past.len() == REMEMBERED_SESSIONS {
             self.past.remove(0);
         }
-        self.past.push(session.id);
+        self.past.push(Past { session, epoch: self.epoch });
         self.lost.clear();
-        self.noticed_ns = None;
+        self.hole = None;
     }
 
     /// Notes that a packet judged `Deliver` was decoded: all but the first `skip` of its units are done.
@@ -408,60 +466,88 @@ impl Arbiter {
     pub fn unusable(&mut self, units: u64, ts_ns: u64) {
         self.counters.seen -= units;
         self.suspect(Cause::Malformed);
-        self.noticed_ns.get_or_insert(ts_ns);
+        self.notice(ts_ns);
     }
 
     /// Keeps a packet judged `Hold` until what is missing in front of it came or was declared lost.
     pub fn hold(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64) {
         let Some(session) = &self.session else { return };
         let first = self.extend(packet.sequence, session.next);
-        self.noticed_ns.get_or_insert(ts_ns);
+        self.notice(ts_ns);
         self.counters.pending += packet.units;
         self.window.insert(line, first, packet, ts_ns);
+    }
+
+    /// Notes that what is expected is missing.
+    fn notice(&mut self, ts_ns: u64) {
+        let first = self.expected();
+        self.hole.get_or_insert(Hole { first, end: None, noticed_ns: ts_ns });
     }
 
     /// What the order allows next at `now_ns`, given that every line was looked at up to then: a packet that waited, or
     /// a hole whose grace time has passed. Call until it says nothing.
     pub fn step(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
-        let noticed_ns = self.noticed_ns?;
-        let is_due = now_ns >= noticed_ns.saturating_add(self.options.grace_ns) || self.window.is_full();
-        self.step_if(is_due, now_ns, events)
+        self.step_after(self.options.grace_ns, now_ns, events)
     }
 
     /// Like [`Arbiter::step`], but waits for nothing: at the end of a session or of the input.
     pub fn settle(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
-        self.noticed_ns?;
-        self.step_if(true, now_ns, events)
+        self.step_after(0, now_ns, events)
     }
 
-    fn step_if(&mut self, is_due: bool, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
+    fn step_after(&mut self, grace_ns: u64, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
+        let hole = self.hole?;
         if self.is_opening {
-            if !is_due {
+            if !self.is_due(hole, grace_ns, now_ns) {
                 return None;
             }
             self.begin_at_earliest(now_ns, events);
         }
-        let next = session_next(self.session);
+        let next = self.expected();
         if let Some(held) = self.window.pop_reached(next) {
-            self.counters.pending -= held.units();
-            if held.end <= next {
-                self.count_old(held.first, held.end);
-                return Some(Step::Duplicate(held));
-            }
-            let skip = next - held.first;
-            return Some(Step::Release { held, skip });
+            return Some(self.leave_window(held, next));
         }
-        let furthest = self.lines.iter().filter(|line| line.epoch == self.epoch).filter_map(|line| line.position).max();
-        let furthest = furthest.unwrap_or(next);
+        let furthest = self.furthest(next);
         if furthest <= next && self.window.is_empty() {
-            self.noticed_ns = None;
+            self.hole = None;
             self.suspicion = Cause::None;
             return None;
         }
-        if !is_due {
-            return None;
+        let hole = self.present_hole(hole, next, furthest);
+        self.hole = Some(hole);
+        self.is_due(hole, grace_ns, now_ns).then(|| self.declare(hole, furthest, now_ns, events))
+    }
+
+    fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
+        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full()
+    }
+
+    /// Takes a packet out of the window, now that all in front of it was delivered or declared lost.
+    fn leave_window(&mut self, held: Held, next: u64) -> Step {
+        self.counters.pending -= held.units();
+        if held.end <= next {
+            self.count_old(held.first, held.end);
+            return Step::Duplicate(held);
         }
-        self.declare(next, furthest, now_ns, events)
+        Step::Release { skip: next - held.first, held }
+    }
+
+    /// First unit behind what the lines have come to.
+    fn furthest(&self, next: u64) -> u64 {
+        let here = self.lines.iter().filter(|line| line.epoch == self.epoch);
+        here.filter_map(|line| line.position).max().unwrap_or(next)
+    }
+
+    /// The hole at `next`: as it was, or, where the last one was filled, as what came behind it tells.
+    fn present_hole(&self, last: Hole, next: u64, furthest: u64) -> Hole {
+        if last.first == next {
+            return Hole { end: last.end.filter(|end| *end > next).or(Some(furthest)), ..last };
+        }
+        let lines = self.lines.iter().filter(|line| line.epoch == self.epoch && line.position > Some(next));
+        let waits = self.window.earliest_ns().map(|ts_ns| (ts_ns, Some(furthest)));
+        let told = lines.map(|line| (line.moved_ns, line.position)).chain(waits).min();
+        let (noticed_ns, end) = told.unwrap_or((last.noticed_ns, Some(furthest)));
+        Hole { first: next, end, noticed_ns }
     }
 
     /// The first session begins with the earliest unit that any line has brought.
@@ -473,21 +559,19 @@ impl Arbiter {
         events.push(session_start(self.expected(), now_ns));
     }
 
-    /// Declares the hole at `next` lost, or what waits beyond it a stray, if every line went on in front of it.
-    fn declare(&mut self, next: u64, furthest: u64, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
-        let Some(hole_end) = self.window.first() else {
-            self.lose(next, furthest, now_ns, events);
-            return Some(Step::Gap);
-        };
-        if hole_end > furthest {
-            let stray = self.window.pop_reached(u64::MAX)?;
+    /// Declares a hole lost, or what waits beyond it a stray, if every line went on in front of it.
+    fn declare(&mut self, hole: Hole, furthest: u64, now_ns: u64, events: &mut Vec<Event>) -> Step {
+        let reached = self.window.first().unwrap_or(furthest);
+        if reached > furthest
+            && let Some(stray) = self.window.pop_reached(reached)
+        {
             self.counters.pending -= stray.units();
             self.counters.seen -= stray.units();
             self.counters.implausible_packets += 1;
-            return Some(Step::Stray(stray));
+            return Step::Stray(stray);
         }
-        self.lose(next, hole_end, now_ns, events);
-        Some(Step::Gap)
+        self.lose(hole.first, hole.end.unwrap_or(reached).min(reached), now_ns, events);
+        Step::Gap
     }
 
     fn lose(&mut self, first: u64, end: u64, now_ns: u64, events: &mut Vec<Event>) {
@@ -498,7 +582,6 @@ impl Arbiter {
         if let Some(session) = &mut self.session {
             session.next = end;
         }
-        self.noticed_ns = self.window.earliest_ns().or(Some(now_ns));
     }
 }
 

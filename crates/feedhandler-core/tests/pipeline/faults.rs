@@ -1,0 +1,107 @@
+//! What is not as it should be: malformed copies, strays, absurd numbers, drops. None of it stops the feed.
+
+use feedhandler_core::event::{Cause, EventKind};
+use feedhandler_core::malformed::Reason;
+
+use crate::mold::{SESSION, block, cut, header, heartbeat, packet, packet_of};
+use crate::rig::{GRACE_NS, Rig};
+use crate::{A, B, seqs};
+
+#[test]
+fn a_malformed_copy_loses_to_a_good_one() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &cut(packet(2, 4), 1)).on(B, 3, &packet(2, 4)).finish();
+    assert_eq!(rig.delivered, [1, 2, 3]);
+    assert_eq!(rig.told, [(EventKind::Malformed, 0, 0), (EventKind::Recovered, 2, 3)]);
+    assert_eq!((rig.channel().lines[A].counters.malformed, rig.units().lost()), (1, 0));
+    let sample = &rig.pipeline.history().samples[0];
+    assert_eq!((sample.reason, sample.line.as_str()), (Reason::BlockLength, "A"));
+}
+
+#[test]
+fn what_is_malformed_on_every_line_is_lost_for_that_cause() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &cut(packet(2, 4), 1)).on(B, 3, &cut(packet(2, 4), 1));
+    rig.on(A, 4, &packet(4, 5)).until(2 + GRACE_NS);
+    assert_eq!((rig.delivered.clone(), rig.units().lost_malformed), (vec![1, 4], 2));
+}
+
+#[test]
+fn a_malformed_copy_beyond_a_hole_is_not_kept() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &cut(packet(3, 5), 1));
+    assert_eq!(rig.units().pending, 0);
+    rig.on(B, 3, &packet(2, 5)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (seqs(1..5), 0));
+}
+
+#[test]
+fn a_stray_far_ahead_does_not_carry_the_sequence_away() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &packet(1_000_000, 1_000_001));
+    (2..9).for_each(|seq| _ = rig.on(A, 1 + seq, &packet(seq, seq + 1)));
+    rig.until(20 + GRACE_NS).on(A, 21 + GRACE_NS, &packet(9, 10)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (seqs(1..10), 0));
+    assert_eq!((rig.units().implausible_packets, rig.channel().lines[A].counters.malformed), (1, 1));
+    assert_eq!(rig.pipeline.history().malformed[&Reason::ImplausibleSequence], 1);
+}
+
+#[test]
+fn a_stray_heartbeat_far_ahead_does_not_carry_the_sequence_away() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &heartbeat(1_000_000));
+    (2..9).for_each(|seq| _ = rig.on(A, 1 + seq, &packet(seq, seq + 1)));
+    rig.until(20 + GRACE_NS).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (seqs(1..9), 0));
+}
+
+#[test]
+fn a_stray_at_the_head_of_the_sequence_is_not_a_restart() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &packet(1_000_000, 1_000_001)).on(A, 3, &packet(2, 3)).on(A, 4, &packet(3, 4));
+    rig.until(4 + GRACE_NS).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost(), rig.told.len()), (vec![1, 2, 3], 0, 3));
+    assert_eq!(rig.told[2], (EventKind::Malformed, 0, 0));
+}
+
+#[test]
+fn a_packet_further_ahead_than_any_session_is_long_is_malformed() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &packet(1 << 60, (1 << 60) + 1)).on(A, 3, &heartbeat(1 << 60));
+    rig.until(3 + GRACE_NS).on(A, 5_000, &packet(2, 3)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost(), rig.units().implausible_packets), (vec![1, 2], 0, 2));
+}
+
+#[test]
+fn a_sequence_at_the_end_of_its_range_is_malformed_and_harmless() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2));
+    let mut beyond = header(SESSION, u64::MAX, 2);
+    beyond.extend([block(1), block(2)].concat());
+    rig.on(A, 2, &beyond).on(A, 3, &header("SESSION002", u64::MAX, 0)).finish();
+    let mut fresh = Rig::new();
+    fresh.on(A, 1, &beyond).on(A, 2, &header(SESSION, u64::MAX, 0)).finish();
+}
+
+#[test]
+fn gaps_of_any_size_keep_the_sums() {
+    let mut rig = Rig::new();
+    for (session, ts_ns) in ["S1", "S2", "S3"].into_iter().zip((0_u64..).step_by(100_000)) {
+        rig.on(A, ts_ns, &packet_of(session, 1, 2))
+            .on(A, ts_ns + 1, &header(session, 1 << 40, 0))
+            .until(ts_ns + 50_000);
+        rig.on(A, ts_ns + 60_000, &header(session, u64::MAX - 5, 0));
+    }
+    rig.on(B, 400_000, &packet_of("S4", u64::MAX - 1, u64::MAX));
+    rig.finish();
+}
+
+#[test]
+fn dropped_datagrams_are_the_cause_of_the_gap_they_leave() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2));
+    rig.pipeline.on_drop(0, A, Cause::SocketBuffer, 1, 2);
+    rig.on(A, 3, &packet(4, 5)).until(3 + GRACE_NS);
+    assert_eq!((rig.units().lost_socket_buffer, rig.units().lost()), (2, 2));
+    assert_eq!(rig.channel().lines[A].counters.dropped_socket_buffer, 1);
+}

@@ -1,0 +1,16 @@
+//! Sequencing and arbitration at the pipeline's public edge: what is delivered, what is told, and what the ledger says.
+
+mod faults;
+mod histories;
+mod mold;
+mod order;
+mod rig;
+mod sessions;
+
+/// Lines of the channel.
+const A: usize = 0;
+const B: usize = 1;
+
+fn seqs(range: std::ops::Range<u64>) -> Vec<u64> {
+    range.collect()
+}

@@ -1,0 +1,122 @@
+//! Sessions: their heads and ends, changes, restarts, and lines that do not follow.
+
+use feedhandler_core::event::EventKind;
+use feedhandler_core::framing::SessionId;
+
+use crate::mold::{block, end_of_session, packet, packet_of};
+use crate::rig::{GRACE_NS, Rig};
+use crate::{A, B, seqs};
+
+#[test]
+fn the_end_of_a_session_shows_what_was_lost_and_is_told_once() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 3)).on(A, 2, &end_of_session(4)).on(B, 3, &end_of_session(4)).finish();
+    assert_eq!(rig.told, [(EventKind::SessionEnd, 1, 3), (EventKind::Gap, 3, 3)]);
+    assert_eq!(rig.channel().lines.iter().map(|line| line.counters.ends_of_session).sum::<u64>(), 2);
+}
+
+#[test]
+fn another_session_begins_at_its_own_head() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 3)).on(A, 2, &packet_of("SESSION002", 1, 4)).on(B, 3, &packet_of("SESSION002", 1, 4));
+    rig.finish();
+    assert_eq!(rig.delivered, [1, 2, 1, 2, 3]);
+    assert_eq!(rig.told, [(EventKind::SessionEnd, 1, 2)]);
+    assert_eq!(rig.pipeline.history().sessions[0].last, 2);
+    let session = rig.channel().arbiter.session().unwrap();
+    assert_eq!((session.first, session.next, rig.units().lost()), (1, 4, 0));
+}
+
+#[test]
+fn the_missing_head_of_a_session_that_begins_while_we_listen_is_lost() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 3)).on(A, 2, &packet_of("SESSION002", 3, 4)).finish();
+    assert_eq!(rig.delivered, [1, 2, 3]);
+    assert_eq!(rig.told, [(EventKind::SessionEnd, 1, 2), (EventKind::Gap, 1, 2)]);
+}
+
+#[test]
+fn what_was_sent_before_we_joined_is_not_lost() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1_000, 1_002)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (vec![1_000, 1_001], 0));
+}
+
+#[test]
+fn what_waits_is_delivered_before_another_session() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &packet(3, 4)).on(A, 3, &packet_of("SESSION002", 1, 2)).finish();
+    assert_eq!(rig.delivered, [1, 3, 1]);
+    assert_eq!(rig.told, [(EventKind::Gap, 2, 2), (EventKind::SessionEnd, 1, 3)]);
+}
+
+#[test]
+fn a_sequence_that_starts_again_is_a_session_of_its_own() {
+    let mut rig = Rig::new();
+    for first in (1..3_001).step_by(100) {
+        rig.on(A, first, &packet(first, first + 100)).on(B, first, &packet(first, first + 100));
+    }
+    rig.on(A, 4_000, &packet(1, 3)).on(B, 4_001, &packet(3_001, 3_002)).on(B, 4_002, &packet(1, 3));
+    rig.on(B, 4_003, &packet(3, 5)).on(A, 4_004, &packet(3, 5)).finish();
+    assert_eq!(rig.delivered[3_000..], [1, 2, 3, 4]);
+    assert_eq!(rig.told, [(EventKind::SessionEnd, 1, 3_000), (EventKind::StaleSession, 0, 0)]);
+    assert_eq!((rig.units().stale, rig.units().lost()), (1, 0));
+    let (ended, present) = (&rig.pipeline.history().sessions[0], rig.channel().arbiter.session().unwrap());
+    assert_eq!((ended.first, ended.last, present.first, present.next), (1, 3_000, 1, 5));
+}
+
+#[test]
+fn a_line_that_stays_in_a_session_we_left_is_stale_until_it_follows() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(B, 1, &packet(1, 2)).on(A, 2, &packet_of("SESSION002", 1, 2));
+    (2..40).for_each(|seq| _ = rig.on(B, 2 + seq, &packet(seq, seq + 1)));
+    assert_eq!((rig.delivered.clone(), rig.units().stale), (vec![1, 1], 38));
+    assert_eq!(rig.told[1..], [(EventKind::StaleSession, 0, 0)], "told once");
+    rig.on(B, 50, &packet_of("SESSION002", 1, 3)).finish();
+    assert_eq!((rig.delivered.clone(), rig.channel().lines[B].counters.stale), (vec![1, 1, 2], 38));
+}
+
+#[test]
+fn one_stray_packet_of_another_session_costs_neither_line_its_place() {
+    let mut rig = Rig::new();
+    for seq in 1..50 {
+        rig.on(A, seq, &packet(seq, seq + 1)).on(B, seq, &packet(seq, seq + 1));
+    }
+    rig.on(A, 50, &packet_of("STRAY", 77, 78)).until(60 + GRACE_NS);
+    for seq in 50..100 {
+        rig.on(A, 10_000 + seq, &packet(seq, seq + 1)).on(B, 10_000 + seq, &packet(seq, seq + 1));
+    }
+    rig.until(30_000).finish();
+    assert_eq!(
+        rig.delivered,
+        [seqs(1..50), vec![77], seqs(58..100)].concat(),
+        "A is back after eight packets, and so is B"
+    );
+    let sessions: Vec<_> = rig.pipeline.history().sessions.iter().map(|seen| (seen.first, seen.last)).collect();
+    assert_eq!(sessions, [(1, 49), (1, 77)]);
+    assert_eq!(
+        rig.told.iter().filter(|(kind, ..)| *kind == EventKind::Gap).collect::<Vec<_>>(),
+        [&(EventKind::Gap, 1, 76), &(EventKind::Gap, 50, 57)]
+    );
+    assert_eq!((rig.units().stale, rig.channel().lines[B].counters.stale), (16, 8));
+}
+
+#[test]
+fn bare_messages_of_a_file_are_one_session() {
+    let mut rig = Rig::new();
+    let delimiter = rig.pipeline.plan().file.unwrap();
+    let bytes = [block(1), block(2)].concat();
+    rig.pipeline.on_messages(0, &delimiter, bytes[..].into());
+    rig.finish();
+    assert_eq!((rig.delivered.clone(), rig.channel().arbiter.session().unwrap().id), (vec![1, 2], SessionId::Nothing));
+}
+
+#[test]
+fn a_channel_joined_midway_begins_with_the_earliest_that_a_line_brings() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1_003, 1_004)).on(B, 2, &packet(1_001, 1_002)).on(B, 3, &packet(1_002, 1_004));
+    assert_eq!(rig.delivered, seqs(0..0));
+    rig.until(1 + GRACE_NS).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (seqs(1_001..1_004), 0));
+    assert_eq!(rig.channel().arbiter.session().map(|session| session.first), Some(1_001));
+}
