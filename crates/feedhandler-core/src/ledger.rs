@@ -5,7 +5,7 @@
 //! | what | sum |
 //! |---|---|
 //! | a line's datagrams | `datagrams = accepted + duplicate + stale + heartbeats + ends_of_session + malformed + pending` |
-//! | a channel's units | `seen = delivered + recovered + duplicate + late + stale + pending`, and `expected = delivered + recovered + lost` |
+//! | a channel's units | `seen = delivered + recovered + unsequenced + duplicate + late + stale + pending`, and `expected = delivered + recovered + lost` |
 //! | its messages | `messages = rows + unknown + malformed + filtered` |
 //!
 //! A unit is what the protocol's sequence number counts: a message or a packet.
@@ -29,6 +29,8 @@ pub struct UnitCounters {
     pub late: u64,
     /// From a session that the channel has left.
     pub stale: u64,
+    /// Delivered from packets whose sequence number says that they stand outside the sequence.
+    pub unsequenced: u64,
     /// Waiting for something in front of them.
     pub pending: u64,
     /// Lost on every line, and nothing here dropped them.
@@ -64,8 +66,9 @@ impl UnitCounters {
     /// Whether the fates add up to what was seen, and to what `expected` says was sent.
     #[must_use]
     pub fn is_balanced(&self, expected: u64) -> bool {
-        let fates = [self.delivered, self.recovered, self.duplicate, self.late, self.stale, self.pending];
-        self.seen == fates.iter().sum::<u64>() && expected == self.delivered + self.recovered + self.lost()
+        let quiet = [self.duplicate, self.late, self.stale, self.pending];
+        let fates = quiet.into_iter().chain([self.delivered, self.recovered, self.unsequenced]);
+        self.seen == fates.sum::<u64>() && expected == self.delivered + self.recovered + self.lost()
     }
 }
 

@@ -305,6 +305,7 @@ impl Pipeline {
         match verdict {
             Verdict::Deliver { skip } => self.deliver(from, packet, skip),
             Verdict::Hold => self.hold(from, packet),
+            Verdict::Unsequenced => self.deliver_unsequenced(from, packet),
             Verdict::Duplicate => self.line(from).duplicate += 1,
             Verdict::Stale => self.line(from).stale += 1,
             Verdict::Implausible => self.refuse(from, Reason::ImplausibleSequence, packet.payload.bytes()),
@@ -348,6 +349,22 @@ impl Pipeline {
             }
             Err(reason) => {
                 self.channels[from.channel].arbiter.unusable(packet.units, from.ts_ns);
+                self.refuse(from, reason, packet.payload.bytes());
+            }
+        }
+    }
+
+    #[cold]
+    fn deliver_unsequenced(&mut self, from: Origin, packet: &Packet<'_>) {
+        let payload = self.payload(from, packet.payload, packet.messages, packet.sequence, 0);
+        let payload = Payload { unit: SequenceUnit::Packets, ..payload };
+        match self.decoder.packet(&self.plan, &self.plan.framing.delimiter, &payload, &mut self.batch) {
+            Ok(decoded) => {
+                self.line(from).accepted += 1;
+                self.count(from, 0, &decoded, packet.payload.bytes());
+            }
+            Err(reason) => {
+                self.channels[from.channel].arbiter.unusable_unsequenced(packet.units);
                 self.refuse(from, reason, packet.payload.bytes());
             }
         }

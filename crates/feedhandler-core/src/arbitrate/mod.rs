@@ -6,18 +6,23 @@
 //!
 //! Sequence numbers below are *units*: messages or packets, whichever the protocol counts. `first..end` is half open.
 
+mod hole;
 mod line;
 mod lost;
+mod session;
 mod window;
 
 use serde::Deserialize;
 
-use crate::event::{Cause, Event, EventKind, NO_LINE};
-use crate::framing::{Framing, Packet, PacketKind, SessionId};
+use crate::event::{Cause, Event, EventKind};
+use crate::framing::{Framing, Packet, PacketKind};
 use crate::ledger::UnitCounters;
 use crate::spec::SequenceUnit;
+use hole::Hole;
 use line::LineState;
 use lost::LostRanges;
+use session::Past;
+pub use session::Session;
 pub use window::Held;
 use window::Window;
 
@@ -39,51 +44,10 @@ impl Default for ArbiterOptions {
     }
 }
 
-/// A line that falls back by more units than this to the head of the sequence has started again; by fewer, it repeats.
-const RESTART_DISTANCE_UNITS: u64 = 1024;
-/// How near to the first sequence number a restarted line must be.
-const RESTART_HEAD_UNITS: u64 = 64;
-/// A new session's head counts as lost only when the channel was heard so recently that its start would have been heard.
-const LISTENING_NS: u64 = 60_000_000_000;
-/// A line that came from a newer session is taken back into an older one after this many packets of it in a row.
-const RETURN_PACKETS: u32 = 8;
 /// Packets delivered in order after which a drop no longer explains a gap.
 const SUSPICION_PACKETS: u32 = 64;
-/// Sessions that are remembered in order to know a line that is stuck in one.
-const REMEMBERED_SESSIONS: usize = 8;
 /// No session has so many units (ten million a second for a day): a packet further ahead than this is not of it.
 const FURTHEST_AHEAD_UNITS: u64 = 1 << 40;
-
-/// A session of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// Its identifier.
-    pub id: SessionId,
-    /// First unit seen or missed.
-    pub first: u64,
-    /// Next unit expected.
-    pub next: u64,
-    /// End of session was announced.
-    pub is_ended: bool,
-}
-
-/// A session that the channel has left, and where its lines are in it.
-#[derive(Clone, Copy, Debug)]
-struct Past {
-    session: Session,
-    epoch: u32,
-}
-
-/// Units are missing in front of others.
-#[derive(Clone, Copy, Debug)]
-struct Hole {
-    /// First unit that is missing.
-    first: u64,
-    /// First unit behind those that were noticed to be missing; none while no line's place was looked at.
-    end: Option<u64>,
-    /// When they were noticed.
-    noticed_ns: u64,
-}
 
 /// What is to be done with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +65,8 @@ pub enum Verdict {
     Stale,
     /// It carries no unit.
     Quiet,
+    /// It stands outside the sequence: decode it; nobody can say whether it is a copy or whether one is missing.
+    Unsequenced,
     /// It is so far ahead that it cannot be of this session: it is counted as malformed.
     Implausible,
     /// It opens another session: [`Arbiter::settle`] the present one, [`Arbiter::open`] it, and ask again.
@@ -221,7 +187,10 @@ impl Arbiter {
     #[inline]
     pub fn judge(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) -> Verdict {
         if self.unit == SequenceUnit::Nothing {
-            return self.judge_unsequenced(ts_ns);
+            return self.judge_without_sequence(ts_ns);
+        }
+        if packet.sequence < self.first_sequence {
+            return self.judge_unsequenced(packet, ts_ns);
         }
         let Some(session) = self.session else { return Verdict::Opens };
         let first = self.extend(packet.sequence, session.next);
@@ -266,7 +235,19 @@ impl Arbiter {
         }
     }
 
-    fn judge_unsequenced(&mut self, ts_ns: u64) -> Verdict {
+    /// A number below that of the first unit says that the packet is not part of the sequence.
+    #[cold]
+    fn judge_unsequenced(&mut self, packet: &Packet<'_>, ts_ns: u64) -> Verdict {
+        self.heard_ns = ts_ns;
+        if packet.kind != PacketKind::Data {
+            return Verdict::Quiet;
+        }
+        self.counters.seen += packet.units;
+        self.counters.unsequenced += packet.units;
+        Verdict::Unsequenced
+    }
+
+    fn judge_without_sequence(&mut self, ts_ns: u64) -> Verdict {
         self.heard_ns = ts_ns;
         if self.session.is_some() { Verdict::Deliver { skip: 0 } } else { Verdict::Opens }
     }
@@ -280,58 +261,6 @@ impl Arbiter {
         }
         let distance = (sequence.wrapping_sub(next) << unused).cast_signed() >> unused;
         next.checked_add_signed(distance).unwrap_or(sequence)
-    }
-
-    /// Whether a line that was further on has fallen back to the head of the sequence.
-    #[inline]
-    fn restarts(&self, line: usize, first: u64, session: &Session) -> bool {
-        let LineState { epoch, position: Some(position), .. } = self.lines[line] else { return false };
-        // A stray may have raised the line's position; it cannot have raised what was delivered.
-        let position = if epoch == self.epoch { position.min(session.next) } else { position };
-        if first >= position || first >= self.first_sequence.saturating_add(RESTART_HEAD_UNITS) {
-            return false;
-        }
-        position - first > RESTART_DISTANCE_UNITS || (session.is_ended && first == self.first_sequence)
-    }
-
-    /// Judges a packet of a line that is not in the present session, or leaves it; none where it has just come into it.
-    #[cold]
-    fn judge_other_session(
-        &mut self,
-        line: usize,
-        packet: &Packet<'_>,
-        first: u64,
-        session: &Session,
-    ) -> Option<Verdict> {
-        let state = self.lines[line];
-        let was_here = state.session == Some(packet.session);
-        let restarts = was_here && self.restarts(line, first, session);
-        let is_behind = state.epoch != self.epoch;
-        if session.id != packet.session {
-            let is_past = self.past.iter().any(|past| past.session.id == packet.session);
-            let returns = !was_here && (state.stale_run >= RETURN_PACKETS || packet.sequence == self.first_sequence);
-            return Some(if is_past && !returns { Verdict::Stale } else { Verdict::Opens });
-        }
-        if !is_behind {
-            return restarts.then_some(Verdict::Opens);
-        }
-        if was_here && !restarts {
-            return Some(Verdict::Stale);
-        }
-        self.lines[line].enter(self.epoch, session.id);
-        None
-    }
-
-    fn stale(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) -> Verdict {
-        self.counters.seen += packet.units;
-        self.counters.stale += packet.units;
-        let state = &mut self.lines[line];
-        if state.stale_run == 0 {
-            let line = u16::try_from(line).unwrap_or(NO_LINE);
-            events.push(Event::of_line(EventKind::StaleSession, Cause::None, line, packet.units, ts_ns));
-        }
-        state.stale_run += 1;
-        Verdict::Stale
     }
 
     /// A heartbeat or an end of session says what comes next: what should have come before it is missing.
@@ -360,70 +289,6 @@ impl Arbiter {
         let late = self.lost.overlap(first, end);
         self.counters.late += late;
         self.counters.duplicate += (end - first) - late;
-    }
-
-    /// Opens the session of `packet`; the present one must have been settled.
-    pub fn open(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) {
-        let Past { session, epoch } = self.opened_by(packet, ts_ns);
-        let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && session.first > self.first_sequence;
-        self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing;
-        self.close(ts_ns, events);
-        self.epoch = epoch;
-        self.epochs = self.epochs.max(epoch);
-        self.lines[line].enter(epoch, session.id);
-        self.session = Some(session);
-        self.heard_ns = ts_ns;
-        let is_ahead = self.unit != SequenceUnit::Nothing && self.extend(packet.sequence, session.next) > session.next;
-        if is_ahead || self.is_opening {
-            self.notice(ts_ns);
-        }
-        if !self.is_opening {
-            events.push(session_start(session.first, ts_ns));
-        }
-    }
-
-    /// The session that `packet` opens: one that is new, one that starts again, or one that its line comes back to.
-    fn opened_by(&self, packet: &Packet<'_>, ts_ns: u64) -> Past {
-        let first = match &self.session {
-            _ if self.unit == SequenceUnit::Nothing => self.first_sequence,
-            Some(_) if ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS => self.first_missed(packet.sequence),
-            _ => packet.sequence,
-        };
-        let session = Session { id: packet.session, first, next: first, is_ended: false };
-        let left = self.past.iter().find(|past| past.session.id == packet.session && self.continues(past, packet));
-        match left {
-            Some(Past { session, epoch }) => {
-                Past { session: Session { first: session.next, ..*session }, epoch: *epoch }
-            }
-            None => Past { session, epoch: self.epochs + 1 },
-        }
-    }
-
-    /// First unit of a session that began while we listened, and whose first packet we heard is at `joined`.
-    fn first_missed(&self, joined: u64) -> u64 {
-        let missed = joined.saturating_sub(self.first_sequence);
-        if missed > FURTHEST_AHEAD_UNITS { joined } else { joined - missed }
-    }
-
-    /// Whether the packet goes on where the channel left its session, rather than start it again.
-    fn continues(&self, past: &Past, packet: &Packet<'_>) -> bool {
-        let is_present = self.session.is_some_and(|session| session.id == packet.session);
-        let first = self.extend(packet.sequence, past.session.next);
-        !is_present && first > self.first_sequence && first.saturating_add(RESTART_DISTANCE_UNITS) >= past.session.next
-    }
-
-    fn close(&mut self, ts_ns: u64, events: &mut Vec<Event>) {
-        let Some(session) = self.session.take() else { return };
-        if !session.is_ended {
-            events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, session.next, ts_ns));
-        }
-        self.past.retain(|past| past.session.id != session.id);
-        if self.past.len() == REMEMBERED_SESSIONS {
-            self.past.remove(0);
-        }
-        self.past.push(Past { session, epoch: self.epoch });
-        self.lost.clear();
-        self.hole = None;
     }
 
     /// Notes that a packet judged `Deliver` was decoded: all but the first `skip` of its units are done.
@@ -469,6 +334,12 @@ impl Arbiter {
         self.notice(ts_ns);
     }
 
+    /// Notes that a packet judged `Unsequenced` could not be decoded.
+    pub fn unusable_unsequenced(&mut self, units: u64) {
+        self.counters.seen -= units;
+        self.counters.unsequenced -= units;
+    }
+
     /// Keeps a packet judged `Hold` until what is missing in front of it came or was declared lost.
     pub fn hold(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64) {
         let Some(session) = &self.session else { return };
@@ -477,116 +348,6 @@ impl Arbiter {
         self.counters.pending += packet.units;
         self.window.insert(line, first, packet, ts_ns);
     }
-
-    /// Notes that what is expected is missing.
-    fn notice(&mut self, ts_ns: u64) {
-        let first = self.expected();
-        self.hole.get_or_insert(Hole { first, end: None, noticed_ns: ts_ns });
-    }
-
-    /// What the order allows next at `now_ns`, given that every line was looked at up to then: a packet that waited, or
-    /// a hole whose grace time has passed. Call until it says nothing.
-    pub fn step(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
-        self.step_after(self.options.grace_ns, now_ns, events)
-    }
-
-    /// Like [`Arbiter::step`], but waits for nothing: at the end of a session or of the input.
-    pub fn settle(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
-        self.step_after(0, now_ns, events)
-    }
-
-    fn step_after(&mut self, grace_ns: u64, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
-        let hole = self.hole?;
-        if self.is_opening {
-            if !self.is_due(hole, grace_ns, now_ns) {
-                return None;
-            }
-            self.begin_at_earliest(now_ns, events);
-        }
-        let next = self.expected();
-        if let Some(held) = self.window.pop_reached(next) {
-            return Some(self.leave_window(held, next));
-        }
-        let furthest = self.furthest(next);
-        if furthest <= next && self.window.is_empty() {
-            self.hole = None;
-            self.suspicion = Cause::None;
-            return None;
-        }
-        let hole = self.present_hole(hole, next, furthest);
-        self.hole = Some(hole);
-        self.is_due(hole, grace_ns, now_ns).then(|| self.declare(hole, furthest, now_ns, events))
-    }
-
-    fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
-        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full()
-    }
-
-    /// Takes a packet out of the window, now that all in front of it was delivered or declared lost.
-    fn leave_window(&mut self, held: Held, next: u64) -> Step {
-        self.counters.pending -= held.units();
-        if held.end <= next {
-            self.count_old(held.first, held.end);
-            return Step::Duplicate(held);
-        }
-        Step::Release { skip: next - held.first, held }
-    }
-
-    /// First unit behind what the lines have come to.
-    fn furthest(&self, next: u64) -> u64 {
-        let here = self.lines.iter().filter(|line| line.epoch == self.epoch);
-        here.filter_map(|line| line.position).max().unwrap_or(next)
-    }
-
-    /// The hole at `next`: as it was, or, where the last one was filled, as what came behind it tells.
-    fn present_hole(&self, last: Hole, next: u64, furthest: u64) -> Hole {
-        if last.first == next {
-            return Hole { end: last.end.filter(|end| *end > next).or(Some(furthest)), ..last };
-        }
-        let lines = self.lines.iter().filter(|line| line.epoch == self.epoch && line.position > Some(next));
-        let waits = self.window.earliest_ns().map(|ts_ns| (ts_ns, Some(furthest)));
-        let told = lines.map(|line| (line.moved_ns, line.position)).chain(waits).min();
-        let (noticed_ns, end) = told.unwrap_or((last.noticed_ns, Some(furthest)));
-        Hole { first: next, end, noticed_ns }
-    }
-
-    /// The first session begins with the earliest unit that any line has brought.
-    fn begin_at_earliest(&mut self, now_ns: u64, events: &mut Vec<Event>) {
-        self.is_opening = false;
-        if let (Some(session), Some(earliest)) = (&mut self.session, self.window.first()) {
-            (session.first, session.next) = (earliest, earliest);
-        }
-        events.push(session_start(self.expected(), now_ns));
-    }
-
-    /// Declares a hole lost, or what waits beyond it a stray, if every line went on in front of it.
-    fn declare(&mut self, hole: Hole, furthest: u64, now_ns: u64, events: &mut Vec<Event>) -> Step {
-        let reached = self.window.first().unwrap_or(furthest);
-        if reached > furthest
-            && let Some(stray) = self.window.pop_reached(reached)
-        {
-            self.counters.pending -= stray.units();
-            self.counters.seen -= stray.units();
-            self.counters.implausible_packets += 1;
-            return Step::Stray(stray);
-        }
-        self.lose(hole.first, hole.end.unwrap_or(reached).min(reached), now_ns, events);
-        Step::Gap
-    }
-
-    fn lose(&mut self, first: u64, end: u64, now_ns: u64, events: &mut Vec<Event>) {
-        let cause = self.suspicion.max(Cause::Line);
-        self.lost.push(first, end);
-        self.counters.lose(cause, end - first);
-        events.push(Event::units(EventKind::Gap, cause, first, end, now_ns));
-        if let Some(session) = &mut self.session {
-            session.next = end;
-        }
-    }
-}
-
-fn session_start(first: u64, ts_ns: u64) -> Event {
-    Event { count: 0, ..Event::units(EventKind::SessionStart, Cause::None, first, first.saturating_add(1), ts_ns) }
 }
 
 fn session_next(session: Option<Session>) -> u64 {

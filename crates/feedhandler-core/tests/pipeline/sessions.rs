@@ -3,7 +3,7 @@
 use feedhandler_core::event::EventKind;
 use feedhandler_core::framing::SessionId;
 
-use crate::mold::{block, end_of_session, packet, packet_of};
+use crate::mold::{block, end_of_session, heartbeat, packet, packet_of};
 use crate::rig::{GRACE_NS, Rig};
 use crate::{A, B, seqs};
 
@@ -119,4 +119,27 @@ fn a_channel_joined_midway_begins_with_the_earliest_that_a_line_brings() {
     rig.until(1 + GRACE_NS).finish();
     assert_eq!((rig.delivered.clone(), rig.units().lost()), (seqs(1_001..1_004), 0));
     assert_eq!(rig.channel().arbiter.session().map(|session| session.first), Some(1_001));
+}
+
+#[test]
+fn packets_numbered_below_the_first_unit_stand_outside_the_sequence() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(0, 1)).on(A, 2, &packet(0, 1)).on(A, 3, &heartbeat(0));
+    assert!(rig.channel().arbiter.session().is_none(), "they belong to no session");
+    rig.on(A, 4, &packet(1, 3)).on(B, 5, &heartbeat(0)).on(B, 6, &packet(1, 3)).on(B, 7, &packet(3, 4)).finish();
+    assert_eq!(rig.delivered, [0, 0, 1, 2, 3]);
+    assert!(rig.told.is_empty());
+    assert_eq!((rig.units().unsequenced, rig.units().delivered, rig.units().duplicate), (2, 3, 2));
+}
+
+#[test]
+fn two_lines_that_are_joined_midway_begin_with_the_earliest_unit_of_either() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1_005, 1_006)).on(B, 2, &packet(1_003, 1_005)).on(A, 3, &packet(1_006, 1_007));
+    assert!(rig.delivered.is_empty(), "an earlier unit may still come");
+    rig.until(1 + GRACE_NS);
+    assert_eq!(rig.delivered, seqs(1_003..1_007));
+    rig.on(B, 2 + GRACE_NS, &packet(1_001, 1_003)).finish();
+    assert_eq!((rig.units().duplicate, rig.units().lost()), (2, 0));
+    assert_eq!(rig.channel().arbiter.session().unwrap().first, 1_003);
 }

@@ -1,0 +1,124 @@
+//! Holes in the sequence: noticed, waited for, filled, or declared lost.
+
+use super::session::session_start;
+use super::{Arbiter, Held, Step};
+use crate::event::{Cause, Event, EventKind};
+
+/// Units are missing in front of others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hole {
+    /// First unit that is missing.
+    pub first: u64,
+    /// First unit behind those that were noticed to be missing; none while no line's place was looked at.
+    pub end: Option<u64>,
+    /// When they were noticed.
+    pub noticed_ns: u64,
+}
+
+impl Arbiter {
+    /// Notes that what is expected is missing.
+    pub(super) fn notice(&mut self, ts_ns: u64) {
+        let first = self.expected();
+        self.hole.get_or_insert(Hole { first, end: None, noticed_ns: ts_ns });
+    }
+
+    /// What the order allows next at `now_ns`, given that every line was looked at up to then: a packet that waited, or
+    /// a hole whose grace time has passed. Call until it says nothing.
+    pub fn step(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
+        self.step_after(self.options.grace_ns, now_ns, events)
+    }
+
+    /// Like [`Arbiter::step`], but waits for nothing: at the end of a session or of the input.
+    pub fn settle(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
+        self.step_after(0, now_ns, events)
+    }
+
+    fn step_after(&mut self, grace_ns: u64, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
+        let hole = self.hole?;
+        if self.is_opening {
+            if !self.is_due(hole, grace_ns, now_ns) {
+                return None;
+            }
+            self.begin_at_earliest(now_ns, events);
+        }
+        let next = self.expected();
+        if let Some(held) = self.window.pop_reached(next) {
+            return Some(self.leave_window(held, next));
+        }
+        let furthest = self.furthest(next);
+        if furthest <= next && self.window.is_empty() {
+            self.hole = None;
+            self.suspicion = Cause::None;
+            return None;
+        }
+        let hole = self.present_hole(hole, next, furthest);
+        self.hole = Some(hole);
+        self.is_due(hole, grace_ns, now_ns).then(|| self.declare(hole, furthest, now_ns, events))
+    }
+
+    fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
+        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full()
+    }
+
+    /// Takes a packet out of the window, now that all in front of it was delivered or declared lost.
+    fn leave_window(&mut self, held: Held, next: u64) -> Step {
+        self.counters.pending -= held.units();
+        if held.end <= next {
+            self.count_old(held.first, held.end);
+            return Step::Duplicate(held);
+        }
+        Step::Release { skip: next - held.first, held }
+    }
+
+    /// First unit behind what the lines have come to.
+    fn furthest(&self, next: u64) -> u64 {
+        let here = self.lines.iter().filter(|line| line.epoch == self.epoch);
+        here.filter_map(|line| line.position).max().unwrap_or(next)
+    }
+
+    /// The hole at `next`: as it was, or, where the last one was filled, as what came behind it tells.
+    fn present_hole(&self, last: Hole, next: u64, furthest: u64) -> Hole {
+        if last.first == next {
+            return Hole { end: last.end.filter(|end| *end > next).or(Some(furthest)), ..last };
+        }
+        let lines = self.lines.iter().filter(|line| line.epoch == self.epoch && line.position > Some(next));
+        let waits = self.window.earliest_ns().map(|ts_ns| (ts_ns, Some(furthest)));
+        let told = lines.map(|line| (line.moved_ns, line.position)).chain(waits).min();
+        let (noticed_ns, end) = told.unwrap_or((last.noticed_ns, Some(furthest)));
+        Hole { first: next, end, noticed_ns }
+    }
+
+    /// The first session begins with the earliest unit that any line has brought.
+    fn begin_at_earliest(&mut self, now_ns: u64, events: &mut Vec<Event>) {
+        self.is_opening = false;
+        if let (Some(session), Some(earliest)) = (&mut self.session, self.window.first()) {
+            (session.first, session.next) = (earliest, earliest);
+        }
+        events.push(session_start(self.expected(), now_ns));
+    }
+
+    /// Declares a hole lost, or what waits beyond it a stray, if every line went on in front of it.
+    fn declare(&mut self, hole: Hole, furthest: u64, now_ns: u64, events: &mut Vec<Event>) -> Step {
+        let reached = self.window.first().unwrap_or(furthest);
+        if reached > furthest
+            && let Some(stray) = self.window.pop_reached(reached)
+        {
+            self.counters.pending -= stray.units();
+            self.counters.seen -= stray.units();
+            self.counters.implausible_packets += 1;
+            return Step::Stray(stray);
+        }
+        self.lose(hole.first, hole.end.unwrap_or(reached).min(reached), now_ns, events);
+        Step::Gap
+    }
+
+    fn lose(&mut self, first: u64, end: u64, now_ns: u64, events: &mut Vec<Event>) {
+        let cause = self.suspicion.max(Cause::Line);
+        self.lost.push(first, end);
+        self.counters.lose(cause, end - first);
+        events.push(Event::units(EventKind::Gap, cause, first, end, now_ns));
+        if let Some(session) = &mut self.session {
+            session.next = end;
+        }
+    }
+}

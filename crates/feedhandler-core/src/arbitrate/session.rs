@@ -1,0 +1,160 @@
+//! Sessions of a channel: which one it is in, which line begins another, and which is stuck in an old one.
+
+use super::line::LineState;
+use super::{Arbiter, FURTHEST_AHEAD_UNITS, Verdict};
+use crate::event::{Cause, Event, EventKind, NO_LINE};
+use crate::framing::{Packet, SessionId};
+use crate::spec::SequenceUnit;
+
+/// A line that falls back by more units than this to the head of the sequence has started again; by fewer, it repeats.
+const RESTART_DISTANCE_UNITS: u64 = 1024;
+/// How near to the first sequence number a restarted line must be.
+const RESTART_HEAD_UNITS: u64 = 64;
+/// A new session's head counts as lost only when the channel was heard so recently that its start would have been heard.
+const LISTENING_NS: u64 = 60_000_000_000;
+/// A line that came from a newer session is taken back into an older one after this many packets of it in a row.
+const RETURN_PACKETS: u32 = 8;
+/// Sessions that are remembered in order to know a line that is stuck in one.
+const REMEMBERED_SESSIONS: usize = 8;
+
+/// A session of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its identifier.
+    pub id: SessionId,
+    /// First unit seen or missed.
+    pub first: u64,
+    /// Next unit expected.
+    pub next: u64,
+    /// End of session was announced.
+    pub is_ended: bool,
+}
+
+/// A session that the channel has left, and where its lines are in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past {
+    pub session: Session,
+    pub epoch: u32,
+}
+
+impl Arbiter {
+    /// Whether a line that was further on has fallen back to the head of the sequence.
+    #[inline]
+    pub(super) fn restarts(&self, line: usize, first: u64, session: &Session) -> bool {
+        let LineState { epoch, position: Some(position), .. } = self.lines[line] else { return false };
+        // A stray may have raised the line's position; it cannot have raised what was delivered.
+        let position = if epoch == self.epoch { position.min(session.next) } else { position };
+        if first >= position || first >= self.first_sequence.saturating_add(RESTART_HEAD_UNITS) {
+            return false;
+        }
+        position - first > RESTART_DISTANCE_UNITS || (session.is_ended && first == self.first_sequence)
+    }
+
+    /// Judges a packet of a line that is not in the present session, or leaves it; none where it has just come into it.
+    #[cold]
+    pub(super) fn judge_other_session(
+        &mut self,
+        line: usize,
+        packet: &Packet<'_>,
+        first: u64,
+        session: &Session,
+    ) -> Option<Verdict> {
+        let state = self.lines[line];
+        let was_here = state.session == Some(packet.session);
+        let restarts = was_here && self.restarts(line, first, session);
+        let is_behind = state.epoch != self.epoch;
+        if session.id != packet.session {
+            let is_past = self.past.iter().any(|past| past.session.id == packet.session);
+            let returns = !was_here && (state.stale_run >= RETURN_PACKETS || packet.sequence == self.first_sequence);
+            return Some(if is_past && !returns { Verdict::Stale } else { Verdict::Opens });
+        }
+        if !is_behind {
+            return restarts.then_some(Verdict::Opens);
+        }
+        if was_here && !restarts {
+            return Some(Verdict::Stale);
+        }
+        self.lines[line].enter(self.epoch, session.id);
+        None
+    }
+
+    pub(super) fn stale(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) -> Verdict {
+        self.counters.seen += packet.units;
+        self.counters.stale += packet.units;
+        let state = &mut self.lines[line];
+        if state.stale_run == 0 {
+            let line = u16::try_from(line).unwrap_or(NO_LINE);
+            events.push(Event::of_line(EventKind::StaleSession, Cause::None, line, packet.units, ts_ns));
+        }
+        state.stale_run += 1;
+        Verdict::Stale
+    }
+
+    /// Opens the session of `packet`; the present one must have been settled.
+    pub fn open(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) {
+        let Past { session, epoch } = self.opened_by(packet, ts_ns);
+        let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && session.first > self.first_sequence;
+        self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing;
+        self.close(ts_ns, events);
+        self.epoch = epoch;
+        self.epochs = self.epochs.max(epoch);
+        self.lines[line].enter(epoch, session.id);
+        self.session = Some(session);
+        self.heard_ns = ts_ns;
+        let is_ahead = self.unit != SequenceUnit::Nothing && self.extend(packet.sequence, session.next) > session.next;
+        if is_ahead || self.is_opening {
+            self.notice(ts_ns);
+        }
+        if !self.is_opening {
+            events.push(session_start(session.first, ts_ns));
+        }
+    }
+
+    /// The session that `packet` opens: one that is new, one that starts again, or one that its line comes back to.
+    fn opened_by(&self, packet: &Packet<'_>, ts_ns: u64) -> Past {
+        let first = match &self.session {
+            _ if self.unit == SequenceUnit::Nothing => self.first_sequence,
+            Some(_) if ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS => self.first_missed(packet.sequence),
+            _ => packet.sequence,
+        };
+        let session = Session { id: packet.session, first, next: first, is_ended: false };
+        let left = self.past.iter().find(|past| past.session.id == packet.session && self.continues(past, packet));
+        match left {
+            Some(Past { session, epoch }) => {
+                Past { session: Session { first: session.next, ..*session }, epoch: *epoch }
+            }
+            None => Past { session, epoch: self.epochs + 1 },
+        }
+    }
+
+    /// First unit of a session that began while we listened, and whose first packet we heard is at `joined`.
+    fn first_missed(&self, joined: u64) -> u64 {
+        let missed = joined.saturating_sub(self.first_sequence);
+        if missed > FURTHEST_AHEAD_UNITS { joined } else { joined - missed }
+    }
+
+    /// Whether the packet goes on where the channel left its session, rather than start it again.
+    fn continues(&self, past: &Past, packet: &Packet<'_>) -> bool {
+        let is_present = self.session.is_some_and(|session| session.id == packet.session);
+        let first = self.extend(packet.sequence, past.session.next);
+        !is_present && first > self.first_sequence && first.saturating_add(RESTART_DISTANCE_UNITS) >= past.session.next
+    }
+
+    fn close(&mut self, ts_ns: u64, events: &mut Vec<Event>) {
+        let Some(session) = self.session.take() else { return };
+        if !session.is_ended {
+            events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, session.next, ts_ns));
+        }
+        self.past.retain(|past| past.session.id != session.id);
+        if self.past.len() == REMEMBERED_SESSIONS {
+            self.past.remove(0);
+        }
+        self.past.push(Past { session, epoch: self.epoch });
+        self.lost.clear();
+        self.hole = None;
+    }
+}
+
+pub(super) fn session_start(first: u64, ts_ns: u64) -> Event {
+    Event { count: 0, ..Event::units(EventKind::SessionStart, Cause::None, first, first.saturating_add(1), ts_ns) }
+}
