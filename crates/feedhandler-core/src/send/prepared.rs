@@ -77,6 +77,7 @@ impl<P: AsRef<[u8]>> Prepared<P> {
     ///
     /// As [`Sender::send`].
     pub fn send<T: Transmit, C: Clock>(&self, offset_ns: u64, sender: &mut Sender<T, C>) -> Result<(), Halt> {
+        sender.now_ns();
         for (number, payload) in self.payloads.iter().enumerate() {
             let deadline_ns = self.deadlines_ns.as_ref().map(|all| all[number].saturating_sub(offset_ns));
             for &to in

@@ -1,0 +1,102 @@
+//! What the tests of reception share: a feed on this machine, and a reader that knows when it has seen everything.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use feedhandler_core::clock::realtime_ns;
+use feedhandler_core::receive::{LineStats, ReceiveOptions, Receiver};
+use feedhandler_core::ring::{Arena, SlotHeader};
+use feedhandler_core::wire::LineSpec;
+
+/// Long enough for anything that is going to happen.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A datagram as it came out of the ring.
+#[derive(Debug)]
+pub struct Received {
+    pub header: SlotHeader,
+    pub payload: Vec<u8>,
+}
+
+/// A line on a port that the system chooses.
+pub fn local_line(name: &str) -> LineSpec {
+    LineSpec {
+        channel: 1,
+        line: 0,
+        name: name.into(),
+        address: "127.0.0.1:0".parse().unwrap(),
+        interface: None,
+        rcvbuf_bytes: None,
+    }
+}
+
+/// Starts to receive `lines` with memory of our own.
+pub fn start(lines: &[LineSpec], options: &ReceiveOptions) -> Receiver {
+    let arena = Arena::allocate(options.layout().unwrap().arena_bytes());
+    Receiver::start(lines, options, arena).unwrap()
+}
+
+/// Where a line is received.
+pub fn address(receiver: &Receiver, line: usize) -> SocketAddr {
+    receiver.reports()[line].address
+}
+
+/// A socket that sends to a line.
+pub fn sender_to(receiver: &Receiver, line: usize) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(address(receiver, line)).unwrap();
+    socket
+}
+
+/// Sends `count` datagrams that carry the numbers from `first` on.
+pub fn send_numbers(sender: &UdpSocket, first: u32, count: u32) {
+    for number in first..first + count {
+        sender.send(&number.to_le_bytes()).unwrap();
+    }
+}
+
+/// The number that a datagram carries.
+pub fn number(datagram: &Received) -> u32 {
+    u32::from_le_bytes(datagram.payload[..4].try_into().unwrap())
+}
+
+/// Everything that is in the ring, released.
+pub fn take_all(receiver: &mut Receiver) -> Vec<Received> {
+    let copy = |slot: feedhandler_core::ring::Slot<'_>| Received {
+        header: *slot.header,
+        payload: slot.payload.bytes().to_vec(),
+    };
+    let taken: Vec<_> = receiver.consumer().peek(usize::MAX).map(copy).collect();
+    receiver.consumer().release(taken.len());
+    taken
+}
+
+/// Everything that had been sent before the call.
+pub fn take_all_sent(receiver: &mut Receiver) -> Vec<Received> {
+    let (now_ns, started) = (realtime_ns(), Instant::now());
+    let mut taken = Vec::new();
+    loop {
+        let polled_ns = receiver.polled_ns(); // before the look into the ring
+        taken.extend(take_all(receiver));
+        if polled_ns > now_ns {
+            return taken;
+        }
+        assert!(started.elapsed() < PATIENCE, "the watermark stands still at {polled_ns}, waited for {now_ns}");
+        std::thread::yield_now();
+    }
+}
+
+/// Waits until `done` says so of what the lines have counted.
+pub fn wait_until(receiver: &Receiver, done: impl Fn(&[LineStats]) -> bool) -> Vec<LineStats> {
+    let started = Instant::now();
+    loop {
+        let stats = receiver.stats();
+        if done(&stats) {
+            return stats;
+        }
+        assert!(started.elapsed() < PATIENCE, "{stats:#?}");
+        std::thread::yield_now();
+    }
+}
