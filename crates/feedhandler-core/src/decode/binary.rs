@@ -33,6 +33,8 @@ const MOST_CODE: i64 = 0xffff;
 struct Message {
     length: usize,
     min_length: usize,
+    /// First byte behind each field, in order: a message that ends within a field ends before it.
+    field_ends: Vec<usize>,
     moves: Vec<Move>,
     fixups: Vec<Fixup>,
 }
@@ -134,9 +136,12 @@ impl Message {
         for (field, column) in spec.fields.iter().zip(columns) {
             place_bytes(field, column, &mut sources);
         }
+        let mut field_ends: Vec<_> = spec.fields.iter().map(|field| field.offset + field.width).collect();
+        field_ends.sort_unstable();
         Self {
             length: spec.length,
             min_length: spec.min_length,
+            field_ends,
             moves: shuffle::plan(&sources, LEADING_BYTES),
             fixups: spec.fields.iter().zip(columns).filter_map(|(field, column)| fixup(field, column)).collect(),
         }
@@ -325,8 +330,10 @@ unsafe fn write_row<S: Shuffle>(message: &Message, from: *const u8, to: *mut u8)
 /// A message without its optional fields: what is missing reads as zeros.
 #[cold]
 fn write_short_row<S: Shuffle>(message: &Message, bytes: &[u8], to: *mut u8, full: &mut Vec<u8>) {
+    let known = message.field_ends.partition_point(|end| *end <= bytes.len());
+    let whole = known.checked_sub(1).map_or(0, |last| message.field_ends[last]);
     full.clear();
-    full.extend_from_slice(bytes);
+    full.extend_from_slice(&bytes[..whole]);
     full.resize(message.length + SLACK_BYTES, 0);
     // SAFETY: `full` is as long as declared, and slack; `to` is the caller's row.
     unsafe { write_row::<S>(message, full.as_ptr(), to) };
