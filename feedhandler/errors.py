@@ -82,6 +82,34 @@ class UnknownProtocolError(FeedhandlerError, LookupError):
         )
 
 
+class UnknownMessageError(FeedhandlerError, KeyError):
+    """A protocol has no message of that name.
+
+    Parameters
+    ----------
+    name
+        What was asked for.
+    protocol
+        Name of the protocol.
+    messages
+        The names there are.
+    hint
+        The nearest of them, put as a question; empty where none is near.
+    """
+
+    def __init__(self, name: str, protocol: str, messages: Sequence[str], hint: str = "") -> None:
+        super().__init__(name, protocol, tuple(messages), hint)
+        self.name = name
+        self.protocol = protocol
+        self.messages = tuple(messages)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        messages = ", ".join(self.messages)
+        return f"no message {self.name!r} in {self.protocol}{hint}: expected one of {messages}"
+
+
 class CaptureError(FeedhandlerError):
     """A capture file cannot be read.
 
@@ -100,6 +128,76 @@ class CaptureError(FeedhandlerError):
 
     def __str__(self) -> str:
         return f"{self.file}: {self.reason}"
+
+
+class WireError(FeedhandlerError):
+    """A line cannot be received as it is configured.
+
+    Parameters
+    ----------
+    subject
+        The line, or what else it is about.
+    doing
+        What was being done, such as ``bind to 127.0.0.1:20001``.
+    expected
+        What was expected.
+    found
+        What was found.
+    remedy
+        What to do about it.
+    """
+
+    def __init__(self, subject: str, doing: str, expected: str, found: str, remedy: str) -> None:
+        super().__init__(subject, doing, expected, found, remedy)
+        self.subject = subject
+        self.doing = doing
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        what = f"expected {self.expected}, found {self.found}"
+        return f"{self.subject}: cannot {self.doing}: {what} ({self.remedy})"
+
+
+class AddressError(FeedhandlerError, ValueError):
+    """Text that should be an address and a port is not.
+
+    Parameters
+    ----------
+    expected
+        What was expected.
+    found
+        What was found.
+    """
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(expected, found)
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}, found {self.found}"
+
+
+class SinkError(FeedhandlerError):
+    """Results cannot be written where they should go.
+
+    Parameters
+    ----------
+    path
+        Where they should go.
+    reason
+        What is wrong.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 class SendError(FeedhandlerError):

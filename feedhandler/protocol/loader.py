@@ -8,12 +8,14 @@ how.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import msgspec
 
+from feedhandler._core import Plan
 from feedhandler.errors import DeclarationError, UnknownProtocolError
 from feedhandler.protocol.book import Book, read_book
 from feedhandler.protocol.codes import with_codes
@@ -23,13 +25,14 @@ from feedhandler.protocol.framing import read_file_form, read_framing
 from feedhandler.protocol.layout import lay_out
 from feedhandler.protocol.message import Message
 from feedhandler.protocol.spec import ProtocolSpec
+from feedhandler.tables import Dtype, Tables
 from feedhandler.toml import Place, nearest, parse, read, shown
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _SUFFIX = ".toml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Protocol:
     """A protocol: its messages, what is in them, and how they come.
 
@@ -61,6 +64,30 @@ class Protocol:
     def spec_json(self) -> bytes:
         """Return `spec` as the JSON that Rust compiles to a plan."""
         return msgspec.json.encode(self.spec)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The protocol compiled, once.
+
+        Raises
+        ------
+        DeclarationError
+            It is well formed, but more than the decoder can do.
+        """
+        try:
+            return Plan(self.spec_json())
+        except ValueError as error:
+            raise DeclarationError(self.name, "", "a protocol that can be decoded", str(error)) from error
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The tables of a batch of this protocol, in the order of `messages`."""
+        return Tables.of(self.plan)
+
+    @property
+    def dtypes(self) -> Mapping[str, Dtype]:
+        """The numpy dtype of each message's table, by name of the message."""
+        return self.tables.dtypes
 
 
 def shipped() -> tuple[str, ...]:

@@ -1,29 +1,25 @@
 //! Errors of the core crate become exceptions of `feedhandler.errors`.
 
-use std::fmt::Display;
-
 use feedhandler_core::capture::CaptureError;
 use feedhandler_core::wire::WireError;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 
-/// An exception of the class `name` of `feedhandler.errors`.
-fn exception<'py>(py: Python<'py>, name: &str, args: impl PyCallArgs<'py>) -> PyErr {
-    let made = py.import("feedhandler.errors").and_then(|errors| errors.getattr(name)?.call1(args));
+/// An exception of the class `name` of `feedhandler.errors`, made of its context.
+fn exception<'py>(py: Python<'py>, name: &str, context: impl PyCallArgs<'py>) -> PyErr {
+    let made = py.import("feedhandler.errors").and_then(|errors| errors.getattr(name)?.call1(context));
     made.map_or_else(|failure| failure, PyErr::from_value)
 }
 
 /// A file that cannot be read.
 pub fn capture_error(py: Python<'_>, error: &CaptureError) -> PyErr {
-    let (CaptureError::Io { path, .. } | CaptureError::NotACapture { path, .. }) = error;
-    let (file, text) = (path.display().to_string(), error.to_string());
-    let reason = text.strip_prefix(&format!("{file}: ")).unwrap_or(&text);
-    exception(py, "CaptureError", (&file, reason))
+    exception(py, "CaptureError", (error.path().display().to_string(), error.reason()))
 }
 
 /// A line that cannot be opened.
 pub fn wire_error(py: Python<'_>, error: &WireError) -> PyErr {
-    exception(py, "WireError", (error.to_string(),))
+    let WireError { subject, doing, expected, found, remedy } = error;
+    exception(py, "WireError", (subject, doing, expected, found, remedy))
 }
 
 /// Datagrams that cannot be sent.

@@ -27,19 +27,31 @@ impl CaptureError {
     pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), source }
     }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. } | Self::NotACapture { path, .. } => path,
+        }
+    }
+
+    /// What is wrong with it.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("cannot be read: {source}"),
+            Self::NotACapture { found, .. } => format!(
+                "expected a pcap or pcapng capture (plain, gzip or zstd), found {found}; \
+                 convert another kind of capture with `editcap -F pcapng`"
+            ),
+        }
+    }
 }
 
 impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { path, source } => write!(f, "{}: cannot be read: {source}", path.display()),
-            Self::NotACapture { path, found } => write!(
-                f,
-                "{}: expected a pcap or pcapng capture (plain, gzip or zstd), found {found}; \
-                 convert another kind of capture with `editcap -F pcapng`",
-                path.display()
-            ),
-        }
+        write!(f, "{}: {}", self.path().display(), self.reason())
     }
 }
 

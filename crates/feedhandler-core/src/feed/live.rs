@@ -201,7 +201,7 @@ impl LiveFeed {
         if self.is_over {
             return Some(Polled::Over);
         }
-        if left.is_zero() {
+        if left.is_zero() && !self.receiver.consumer().is_over() {
             return Some(Polled::Nothing);
         }
         let slice = if self.reader.pipeline.is_disordered() { left.min(DISORDER_TICK) } else { left };

@@ -79,6 +79,11 @@ impl Consumer {
         }
     }
 
+    /// Whether the ring is closed and empty: nothing more will come.
+    pub fn is_over(&mut self) -> bool {
+        self.state() == Some(WaitOutcome::Closed)
+    }
+
     /// Announces that the consumer is about to sleep on [`Consumer::as_fd`], for event loops: `None` if it may.
     /// Otherwise it must not, because of what is returned. After the sleep: [`Consumer::disarm`].
     pub fn arm(&mut self) -> Option<WaitOutcome> {

@@ -1,0 +1,177 @@
+"""Configuration: what a feed receives and how, in frozen structures named after the stages.
+
+`feedhandler.config_file` makes it of a TOML file; `feedhandler.feed` and the command line work from it.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from feedhandler.address import Address
+from feedhandler.protocol import Protocol
+
+Wait = Literal["spin", "yield", "sleep", "block"]
+"""What a thread does while it has nothing to do."""
+
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class WireConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How datagrams are taken from the sockets.
+
+    Parameters
+    ----------
+    backend
+        The system call that does it.
+    wait
+        What the receive thread does while all sockets are empty.
+    sleep_us
+        How long a ``sleep`` lasts.
+    batch
+        Most datagrams that one system call takes.
+    rcvbuf_bytes
+        Receive buffer to ask for, for each socket; without it, the system's default.
+    interface
+        Interface to join multicast groups on, by name or address, where a line names none; without it,
+        routing decides.
+    cpu
+        Processor that the receive thread is to run on; without it, any.
+    """
+
+    backend: Literal["recvmmsg"] = "recvmmsg"
+    wait: Wait = "block"
+    sleep_us: Positive = 50
+    batch: Annotated[int, Meta(ge=1, le=1024)] = 64
+    rcvbuf_bytes: Annotated[int, Meta(ge=1, le=(1 << 30) - 1)] | None = None
+    interface: str | None = None
+    cpu: Annotated[int, Meta(ge=0)] | None = None
+
+
+class RingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where datagrams wait for the pipeline.
+
+    Parameters
+    ----------
+    slots
+        Datagrams it has room for, a power of two.
+    slot_bytes
+        Longest datagram that is received whole; longer ones are counted as malformed.
+    full
+        What the receive thread does while there is no room: leave datagrams in their sockets, whose kernel
+        buffers then fill, or take and drop the newest.
+    """
+
+    slots: Annotated[int, Meta(ge=1, le=1 << 24)] = 8192
+    slot_bytes: Annotated[int, Meta(ge=1, le=65_535)] = 2048
+    full: Literal["leave_in_socket", "drop_newest"] = "leave_in_socket"
+
+
+class ArbitrateConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How disorder is treated.
+
+    Parameters
+    ----------
+    grace_us
+        How long a missing message is waited for, on any line, before it is lost.
+    window_packets, window_bytes
+        What is kept meanwhile, at most.
+    """
+
+    grace_us: Annotated[int, Meta(ge=0, le=3_600_000_000)] = 5_000
+    window_packets: Positive = 4096
+    window_bytes: Positive = 8 << 20
+
+
+class BatchConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """When a batch is handed over.
+
+    Parameters
+    ----------
+    max_messages
+        Messages after which it is closed; a packet is never divided.
+    max_age_us
+        Age of its first message at which it is closed even so. An empty ring closes it at once.
+    wait
+        What the reader does while there is nothing.
+    sleep_us
+        How long a ``sleep`` lasts.
+    stop_at_end_of_session
+        Whether iteration ends once every channel's session has ended.
+    """
+
+    max_messages: Annotated[int, Meta(ge=1, le=1 << 24)] = 8192
+    max_age_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 1_000
+    wait: Wait = "block"
+    sleep_us: Positive = 50
+    stop_at_end_of_session: bool = False
+
+
+class LatencyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of latencies besides the histograms in memory.
+
+    Parameters
+    ----------
+    hlog
+        File for an HdrHistogram interval log; without it, none is written.
+    interval_s
+        Length of its intervals.
+    """
+
+    hlog: str | None = None
+    interval_s: Annotated[float, Meta(ge=0.001, le=86_400)] = 1.0
+
+
+class LineConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a channel: a stream of its datagrams.
+
+    Parameters
+    ----------
+    name
+        Name in reports, such as ``A``.
+    address
+        Multicast group or local address, and port; port 0 lets the system choose one.
+    interface
+        Interface to join the group on.
+    """
+
+    name: str
+    address: Address
+    interface: str | None = None
+
+
+class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One sequence of messages, and the redundant lines that carry it.
+
+    Parameters
+    ----------
+    name
+        Name in reports. Its position among the channels is the column ``channel`` of batches.
+    lines
+        The lines.
+    """
+
+    name: str
+    lines: tuple[LineConfig, ...]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed, completely described. To vary one, use `msgspec.structs.replace`.
+
+    Parameters
+    ----------
+    protocol
+        What the datagrams hold.
+    channels
+        Where they come from.
+    wire, ring, arbitrate, batch, latency
+        The stages on their way.
+    """
+
+    protocol: Protocol
+    channels: tuple[ChannelConfig, ...]
+    wire: WireConfig = WireConfig()
+    ring: RingConfig = RingConfig()
+    arbitrate: ArbitrateConfig = ArbitrateConfig()
+    batch: BatchConfig = BatchConfig()
+    latency: LatencyConfig = LatencyConfig()

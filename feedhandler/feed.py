@@ -1,0 +1,202 @@
+"""Feed: live lines, received by a thread that never takes the GIL, handed out as batches.
+
+`feedhandler.open` makes one. The receive thread fills a ring of numpy's memory; whoever iterates drives
+framing, arbitrate and decode, without the GIL, and pays nothing per message in Python.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+
+from feedhandler import _core
+from feedhandler.address import Address
+from feedhandler.batch import Batch
+from feedhandler.config import Config
+from feedhandler.config_file import load
+from feedhandler.receiver_options import receiver_options
+from feedhandler.report import Report, parse
+
+_IDLE_S = 0.05
+"""Longest wait between two looks at whether the feed was stopped."""
+_DISORDER_TICK_S = 0.001
+"""The same while something missing is waited for: time must be told although nothing comes."""
+
+
+class BoundLine(NamedTuple):
+    """The address that a line's socket is bound to, its port being one that the system chose if asked to."""
+
+    channel: str
+    line: str
+    address: Address
+
+
+class Feed:
+    """Live lines, open until closed; made by `open`.
+
+    To iterate ends when the feed is stopped and everything received has been handed out, or at the end of the
+    session where the configuration says so. Only one iteration, or `poll`, can be under way at a time.
+
+    Parameters
+    ----------
+    config
+        What is received, and how.
+
+    Raises
+    ------
+    WireError
+        A line cannot be opened as configured.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        """What is received, and how."""
+        self._receiver: _core.Receiver | None = _receiver(config)
+        self._last_report: Report | None = None
+        self._last_latency: Mapping[str, HdrHistogram] = MappingProxyType({})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Batch]:
+        while not self._is_over():
+            batch = self.poll(_IDLE_S)
+            if batch is not None:
+                yield batch
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        while not self._is_over():
+            batch = self.poll(0.0)
+            if batch is not None:
+                yield batch
+            await self._readable()
+
+    def poll(self, timeout_s: float) -> Batch | None:
+        """Return the next batch; None where nothing came in time, or nothing more will.
+
+        Parameters
+        ----------
+        timeout_s
+            How long to wait for it. Signal handlers run meanwhile.
+        """
+        batch = self._open.next_batch(int(timeout_s * 1e9))
+        return None if batch is None else Batch(batch, self.config.protocol)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the feed was stopped, and everything received has been handed out."""
+        return self._receiver is None or self._receiver.is_over
+
+    def stop(self) -> None:
+        """End reception; what was received is still handed out. From any thread, or a signal handler."""
+        if self._receiver is not None:
+            self._receiver.stop()
+
+    def close(self) -> None:
+        """Close the sockets. The report and the latencies remain."""
+        if self._receiver is not None:
+            self._last_report, self._last_latency = self.report(), self.latency
+            self._receiver = None
+
+    @property
+    def addresses(self) -> tuple[BoundLine, ...]:
+        """The lines, and what each is bound to."""
+        names = [channel.name for channel in self.config.channels]
+        return tuple(
+            BoundLine(names[channel], line, Address.of(ip, port))
+            for channel, _, line, ip, port in self._open.addresses
+        )
+
+    def report(self) -> Report:
+        """Return what was received so far, and where it went."""
+        if self._receiver is None:
+            assert self._last_report is not None
+            return self._last_report
+        return parse(self._receiver.report())
+
+    @property
+    def latency(self) -> Mapping[str, HdrHistogram]:
+        """Histogram of each stage, in nanoseconds.
+
+        ``wire`` is from the kernel's stamp until taken from the socket, ``decode`` until decoded, ``batch``
+        until handed to Python, and ``total`` all three; these count datagrams. ``gil`` is what a batch waited
+        for the GIL, and ``processor`` what was done with it; these count batches.
+        """
+        if self._receiver is None:
+            return self._last_latency
+        histograms = self._receiver.histograms()
+        return MappingProxyType({stage: _unpacked(packed) for stage, packed in histograms.items()})
+
+    @property
+    def _open(self) -> _core.Receiver:
+        if self._receiver is None:
+            raise ValueError("the feed is closed")
+        return self._receiver
+
+    def _is_over(self) -> bool:
+        receiver = self._open
+        if self.config.batch.stop_at_end_of_session and receiver.has_ended:
+            receiver.stop()
+        return receiver.is_over
+
+    async def _readable(self) -> None:
+        """Let the event loop run until datagrams wait, or it is time for another look."""
+        receiver, loop = self._open, asyncio.get_running_loop()
+        if not receiver.arm():
+            await asyncio.sleep(0)  # other tasks run even while batches come without a pause
+            return
+        woken = asyncio.Event()
+        timer = loop.call_later(_DISORDER_TICK_S if receiver.is_disordered else _IDLE_S, woken.set)
+        loop.add_reader(receiver.fileno(), woken.set)
+        try:
+            await woken.wait()
+        finally:
+            loop.remove_reader(receiver.fileno())
+            timer.cancel()
+            receiver.disarm()
+
+
+def open(config: str | PathLike[str] | Config) -> Feed:  # noqa: A001 — `fh.open`, as of a file
+    """Open the lines of a configuration and begin to receive.
+
+    Parameters
+    ----------
+    config
+        Path of a configuration file, or a configuration.
+
+    Raises
+    ------
+    ConfigError, DeclarationError
+        The file, or the protocol's declaration, is wrong.
+    WireError
+        A line cannot be opened as configured.
+
+    Examples
+    --------
+    >>> import feedhandler as fh
+    >>> with fh.open("configs/demo.toml") as feed:  # doctest: +SKIP
+    ...     for batch in feed:
+    ...         print(batch["trade"]["price"])
+    """
+    return Feed(config if isinstance(config, Config) else load(Path(config)))
+
+
+def _unpacked(histogram: bytes) -> HdrHistogram:
+    return HdrHistogram.decode(b64encode(histogram))
+
+
+def _receiver(config: Config) -> _core.Receiver:
+    arena = np.empty(_core.arena_bytes(config.ring.slots, config.ring.slot_bytes), np.uint8)
+    arena.fill(0)  # every page is there before the first datagram is
+    return _core.Receiver(config.protocol.plan, receiver_options(config), arena.data)

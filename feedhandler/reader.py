@@ -1,0 +1,109 @@
+"""Reader: batches from a capture file, or from a file of bare messages.
+
+`feedhandler.read` makes one. The same framing, arbitrate and decode as of a live feed stand behind it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import NamedTuple
+
+from feedhandler import _core
+from feedhandler.address import Address
+from feedhandler.batch import Batch
+from feedhandler.protocol import Protocol, load
+from feedhandler.report import Report, parse
+
+Channels = Mapping[str, Sequence[str | Address]]
+"""Name of a channel to the destinations that are its lines, such as ``{"mold": ["233.54.12.1:26477"]}``."""
+
+
+class Progress(NamedTuple):
+    """How far a file has been read, in bytes of the file."""
+
+    done_bytes: int
+    total_bytes: int
+
+
+class Reader:
+    """Batches of a file, once from beginning to end; made by `read`, which see for the parameters."""
+
+    def __init__(
+        self, path: str, protocol: Protocol, channels: Channels, batch_messages: int, grace_us: int
+    ) -> None:
+        self.protocol = protocol
+        """What the file's messages are of."""
+        self._core = _core.FileReader(
+            path,
+            protocol.plan,
+            channels=[(name, _destinations(lines)) for name, lines in channels.items()],
+            batch_messages=batch_messages,
+            grace_ns=grace_us * 1000,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        batch = self._core.next_batch()
+        if batch is None:
+            raise StopIteration
+        return Batch(batch, self.protocol)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the file has been read."""
+        return Progress(*self._core.progress)
+
+    def report(self) -> Report:
+        """Return what was read so far, and where it went."""
+        return parse(self._core.report())
+
+
+def read(
+    path: str | PathLike[str],
+    protocol: str | Path | Protocol,
+    *,
+    channels: Channels | None = None,
+    batch_messages: int = 8192,
+    grace_us: int = 5_000,
+) -> Reader:
+    """Read a file of a protocol's messages into batches.
+
+    Parameters
+    ----------
+    path
+        pcap, pcapng or, where the protocol has such a form, a file of bare messages; plain or compressed with
+        gzip or zstd. It is told apart by its content.
+    protocol
+        Name of a shipped protocol, path of a declaration, or a protocol.
+    channels
+        Which destinations are lines of which channel; others are left out. Without any, each destination is a
+        channel of its own.
+    batch_messages
+        Messages after which a batch is closed.
+    grace_us
+        How long, by the capture's clock, a missing message is waited for.
+
+    Raises
+    ------
+    CaptureError
+        The file cannot be read, or is neither a capture nor a file of the protocol's messages.
+    UnknownProtocolError, DeclarationError
+        There is no such protocol, or its declaration is wrong.
+    AddressError
+        A channel's destination is none.
+
+    Examples
+    --------
+    >>> import feedhandler as fh
+    >>> for batch in fh.read("day.pcapng.zst", protocol="itch50"):  # doctest: +SKIP
+    ...     print(batch["add_order"]["price"].max())
+    """
+    loaded = protocol if isinstance(protocol, Protocol) else load(protocol)
+    return Reader(fspath(path), loaded, channels or {}, batch_messages, grace_us)
+
+
+def _destinations(lines: Sequence[str | Address]) -> list[tuple[str, int]]:
+    addresses = [line if isinstance(line, Address) else Address.parse(line) for line in lines]
+    return [(str(address.ip), address.port) for address in addresses]

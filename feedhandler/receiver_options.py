@@ -1,0 +1,59 @@
+"""A configuration as Rust is given it: the Python side of ``LiveOptions`` in the core crate.
+
+It travels as JSON; what the numbers mean is said in `feedhandler.config`, and all are in nanoseconds here.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from feedhandler.config import BatchConfig, Config, WireConfig
+
+_NS_PER_US = 1_000
+_NS_PER_S = 1_000_000_000
+
+
+def receiver_options(config: Config) -> bytes:
+    """Return the options of the receiver that a configuration asks for."""
+    wire, ring, arbitrate, batch = config.wire, config.ring, config.arbitrate, config.batch
+    options = {
+        "channels": [channel.name for channel in config.channels],
+        "lines": list(_lines(config)),
+        "receive": {
+            "wait": _wait(wire),
+            "batch": wire.batch,
+            "slot_bytes": ring.slot_bytes,
+            "slots": ring.slots,
+            "full": ring.full,
+            "cpu": wire.cpu,
+        },
+        "arbiter": {
+            "grace_ns": arbitrate.grace_us * _NS_PER_US,
+            "window_packets": arbitrate.window_packets,
+            "window_bytes": arbitrate.window_bytes,
+        },
+        "batch_messages": batch.max_messages,
+        "batch_age_ns": batch.max_age_us * _NS_PER_US,
+        "wait": _wait(batch),
+        "hlog": config.latency.hlog,
+        "hlog_interval_ns": int(config.latency.interval_s * _NS_PER_S),
+    }
+    return msgspec.json.encode(options)
+
+
+def _lines(config: Config) -> Iterator[dict[str, Any]]:
+    for channel, each in enumerate(config.channels):
+        for line, spec in enumerate(each.lines):
+            yield {
+                "channel": channel,
+                "line": line,
+                "name": spec.name,
+                "address": str(spec.address),
+                "interface": spec.interface,
+                "rcvbuf_bytes": config.wire.rcvbuf_bytes,
+            }
+
+
+def _wait(table: WireConfig | BatchConfig) -> str | dict[str, dict[str, int]]:
+    return {"sleep": {"us": table.sleep_us}} if table.wait == "sleep" else table.wait
