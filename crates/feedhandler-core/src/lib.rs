@@ -12,6 +12,7 @@ compile_error!("rows are written in little-endian byte order; no big-endian mach
 
 pub mod arbitrate;
 pub mod batch;
+pub mod bench;
 pub mod cache_padded;
 pub mod capture;
 pub mod clock;

@@ -9,6 +9,7 @@
 mod arena;
 mod consumer;
 mod doorbell;
+mod prefetch;
 mod producer;
 mod slot;
 
@@ -107,6 +108,18 @@ impl SlotMemory {
     fn payload(&self, position: usize) -> NonNull<u8> {
         // SAFETY: the header is part of the slot.
         unsafe { self.at(position).add(HEADER_BYTES) }
+    }
+
+    /// Has the header and the start of the payload fetched, to be written.
+    fn prefetch_to_write(&self, position: usize) {
+        prefetch::to_write(self.at(position));
+        prefetch::to_write(self.payload(position));
+    }
+
+    /// Has the header and the start of the payload fetched, to be read.
+    fn prefetch_to_read(&self, position: usize) {
+        prefetch::to_read(self.at(position));
+        prefetch::to_read(self.payload(position));
     }
 }
 

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 pub use drops::extend_drops;
-pub use recvmmsg::{Datagram, MAX_BATCH, Recvmmsg};
+pub use recvmmsg::{Datagram, MAX_BATCH, Recvmmsg, TellDrops};
 pub use socket::{LineReport, LineSocket};
 
 /// One line of a channel: a stream of datagrams on an address.

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 /// The rows of one table, as a read-only buffer.
 #[pyclass(frozen, module = "feedhandler._core")]
-pub struct Rows(Arc<CoreRows>);
+pub struct Rows(pub Arc<CoreRows>);
 
 #[pymethods]
 impl Rows {

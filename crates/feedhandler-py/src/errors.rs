@@ -1,5 +1,7 @@
 //! Errors of the core crate become exceptions of `feedhandler.errors`.
 
+use std::fmt::Display;
+
 use feedhandler_core::capture::CaptureError;
 use feedhandler_core::wire::WireError;
 use pyo3::call::PyCallArgs;

@@ -3,6 +3,7 @@
 mod send;
 
 mod batch;
+mod bench;
 mod errors;
 mod file;
 mod live;
@@ -21,6 +22,8 @@ mod _core {
 
     #[pymodule_export]
     use super::batch::{Batch, Rows};
+    #[pymodule_export]
+    use super::bench::{DecodeBench, core_ghz};
     #[pymodule_export]
     use super::file::{FileReader, capture_info};
     #[pymodule_export]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::counters::{LineCounters, add};
 use crate::ring::{SlotFlags, SlotHeader};
-use crate::wire::{Datagram, extend_drops};
+use crate::wire::{Datagram, TellDrops, extend_drops};
 
 /// How a look at a line, or at all of them, ended. In order: what a turn's looks amount to is the last of theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,8 @@ pub(super) struct Line {
     polled_ns: u64,
     /// Stamp of the last datagram, where it had one.
     last_stamp_ns: Option<u64>,
+    /// How many datagrams the next look is known to find: as many as the last one took, where it was not enough.
+    expected: usize,
     /// Taken, and not yet counted where others see it.
     datagrams: u64,
     bytes: u64,
@@ -42,6 +44,7 @@ impl Line {
             ring_drops: 0,
             polled_ns: 0,
             last_stamp_ns: None,
+            expected: 0,
             datagrams: 0,
             bytes: 0,
             truncated: 0,
@@ -51,6 +54,16 @@ impl Line {
     /// Everything queued before this instant has been taken.
     pub(super) fn polled_ns(&self) -> u64 {
         self.polled_ns
+    }
+
+    /// How many datagrams the next look will probably take, at least.
+    pub(super) fn expected(&self) -> usize {
+        self.expected
+    }
+
+    /// With a line that is never found empty, the drop counter of one datagram in a batch has to do.
+    pub(super) fn tell_drops(&self) -> TellDrops {
+        if self.expected > 0 { TellDrops::WithLast } else { TellDrops::WithEach }
     }
 
     /// Notes a datagram and says what its slot is to tell of it.
@@ -97,13 +110,16 @@ impl Line {
         counters.socket_drops.store(self.socket_drops, Ordering::Release);
     }
 
-    /// A look that took something.
-    pub(super) fn looked(&mut self, counters: &LineCounters, drained: bool, looked_ns: u64) -> Look {
+    /// A look that took `taken` of the `asked` datagrams that there was room for.
+    pub(super) fn looked(&mut self, counters: &LineCounters, taken: usize, asked: usize, looked_ns: u64) -> Look {
+        let drained = taken < asked;
         counters.drained.store(drained, Ordering::Relaxed);
         if drained {
+            self.expected = 0;
             self.polled_ns = looked_ns;
             return Look::Drained;
         }
+        self.expected = taken;
         // First in, first out: what was queued before the last datagram has been taken. But a stamp from during the look
         // may be one that the kernel made up when the datagram was taken, as it does until it has switched stamping on.
         if let Some(stamp_ns) = self.last_stamp_ns.filter(|&stamp_ns| stamp_ns < looked_ns) {
@@ -115,7 +131,7 @@ impl Line {
     /// A look that took nothing.
     pub(super) fn nothing(&mut self, counters: &LineCounters, error: &io::Error, looked_ns: u64) -> Look {
         match error.kind() {
-            io::ErrorKind::WouldBlock => self.looked(counters, true, looked_ns),
+            io::ErrorKind::WouldBlock => self.looked(counters, 0, 1, looked_ns),
             io::ErrorKind::Interrupted => Look::More,
             _ => {
                 counters.note_error(error);
@@ -137,13 +153,13 @@ mod tests {
     fn a_line_is_polled_up_to_the_look_that_found_it_empty_or_to_the_last_stamp() {
         let (mut line, counters) = (Line::new(0, 64), LineCounters::default());
         line.header(stamped(900), 1_000);
-        assert_eq!(line.looked(&counters, false, 950), Look::More);
+        assert_eq!(line.looked(&counters, 1, 1, 950), Look::More);
         assert_eq!(line.polled_ns(), 900);
         line.header(stamped(1_100), 1_200);
-        assert_eq!(line.looked(&counters, true, 1_000), Look::Drained);
+        assert_eq!(line.looked(&counters, 1, 2, 1_000), Look::Drained);
         assert_eq!(line.polled_ns(), 1_000);
         line.header(stamped(1_300), 1_310);
-        assert_eq!(line.looked(&counters, false, 1_250), Look::More);
+        assert_eq!(line.looked(&counters, 1, 1, 1_250), Look::More);
         assert_eq!(line.polled_ns(), 1_000, "a stamp from during the look proves nothing");
     }
 

@@ -95,7 +95,9 @@ impl ReceiveThread {
             return self.look_without_space(line);
         }
         let asked = claim.len();
-        let taken = self.backend.receive(self.sockets[line].as_fd(), &mut claim); // system call
+        claim.prefetch(self.lines[line].expected());
+        let tell = self.lines[line].tell_drops();
+        let taken = self.backend.receive(self.sockets[line].as_fd(), &mut claim, tell); // system call
         self.now_ns = realtime_ns();
         let (line, counters) = (&mut self.lines[line], &self.shared.counters[line]);
         let taken = match taken {
@@ -108,7 +110,7 @@ impl ReceiveThread {
         line.count(counters);
         claim.publish(taken);
         self.producer.ring_doorbell(); // fence
-        line.looked(counters, taken < asked, looked_ns)
+        line.looked(counters, taken, asked, looked_ns)
     }
 
     /// What a full ring means for a line.
@@ -124,7 +126,7 @@ impl ReceiveThread {
         match taken {
             Ok(taken) => {
                 line.drop_newest(taken, self.backend.datagram(taken.saturating_sub(1)), counters);
-                line.looked(counters, taken < self.backend.batch(), looked_ns)
+                line.looked(counters, taken, self.backend.batch(), looked_ns)
             }
             Err(error) => line.nothing(counters, &error, looked_ns),
         }

@@ -153,6 +153,9 @@ impl AsFd for Consumer {
     }
 }
 
+/// How many slots ahead of the one being read are fetched: the producer has written them on another processor.
+const PREFETCH_AHEAD: usize = 4;
+
 /// The datagrams of one look, oldest first.
 #[derive(Debug)]
 pub struct Slots<'a> {
@@ -171,6 +174,9 @@ impl<'a> Iterator for Slots<'a> {
         let position = self.next;
         self.next = position.wrapping_add(1);
         let slots = &self.ring.slots;
+        if self.end.wrapping_sub(position) > PREFETCH_AHEAD {
+            slots.prefetch_to_read(position.wrapping_add(PREFETCH_AHEAD));
+        }
         // SAFETY: the slot is published, with a header, and not released while the iterator borrows the consumer.
         let header = unsafe { slots.header(position).as_ref() };
         let room = slots.stride_bytes - HEADER_BYTES;

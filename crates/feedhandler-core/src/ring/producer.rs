@@ -92,6 +92,14 @@ impl Claim<'_> {
         self.len == 0
     }
 
+    /// Has the first cache lines of up to `slots` slots fetched for writing, all at once: a slot has been out of the
+    /// caches since the last lap, and to wait for one after the other would take longer than to receive them.
+    pub fn prefetch(&self, slots: usize) {
+        for index in 0..slots.min(self.len) {
+            self.producer.shared.slots.prefetch_to_write(self.position(index));
+        }
+    }
+
     /// Room for the payload of one of the slots.
     ///
     /// # Panics

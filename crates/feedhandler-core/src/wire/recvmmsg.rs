@@ -19,12 +19,28 @@ pub struct Datagram {
     pub drops: Option<u32>,
 }
 
-/// Room for the control messages of one datagram: a stamp and a drop counter.
+/// Which datagrams of a call the kernel is to tell its drop counter with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TellDrops {
+    /// Every one.
+    WithEach,
+    /// The last that there is a slot for. The counter of the others is not told, which the kernel does faster.
+    WithLast,
+}
+
+/// Room for the control messages of one datagram.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-struct Control([u8; CONTROL_BYTES]);
+struct Control([u8; FULL_CONTROL_BYTES]);
 
-const CONTROL_BYTES: usize = 64;
+/// Room for a stamp. The kernel puts it first, and leaves away what it finds no room for.
+#[expect(clippy::cast_possible_truncation, reason = "a few bytes")]
+// SAFETY: the function only calculates.
+const STAMP_CONTROL_BYTES: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::timespec>() as u32) } as usize;
+
+/// Room for a stamp and a drop counter.
+// SAFETY: the function only calculates.
+const FULL_CONTROL_BYTES: usize = STAMP_CONTROL_BYTES + unsafe { libc::CMSG_SPACE(4) } as usize;
 
 /// What the system call reads and writes, made once.
 ///
@@ -42,7 +58,7 @@ impl Recvmmsg {
     pub fn new(batch: usize) -> Self {
         let nowhere = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
         let mut vectors = vec![nowhere; batch];
-        let mut control = vec![Control([0; CONTROL_BYTES]); batch];
+        let mut control = vec![Control([0; FULL_CONTROL_BYTES]); batch];
         let messages = vectors.iter_mut().zip(&mut control).map(|(vector, control)| message(vector, control)).collect();
         Self { messages, vectors, _control: control }
     }
@@ -53,14 +69,14 @@ impl Recvmmsg {
     ///
     /// # Errors
     /// `WouldBlock` where there is none; else what the socket reports.
-    pub fn receive(&mut self, socket: BorrowedFd<'_>, claim: &mut Claim<'_>) -> io::Result<usize> {
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, claim: &mut Claim<'_>, tell: TellDrops) -> io::Result<usize> {
         let count = claim.len().min(self.messages.len());
         for (index, vector) in self.vectors.iter_mut().enumerate().take(count) {
             let payload = claim.payload(index);
             vector.iov_base = payload.as_mut_ptr().cast();
             vector.iov_len = payload.len();
         }
-        self.call(socket, count)
+        self.call(socket, count, tell)
     }
 
     /// Takes datagrams, without waiting, and throws their payloads away.
@@ -69,7 +85,7 @@ impl Recvmmsg {
     /// As [`Recvmmsg::receive`].
     pub fn discard(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.vectors.iter_mut().for_each(|vector| vector.iov_len = 0);
-        self.call(socket, self.messages.len())
+        self.call(socket, self.messages.len(), TellDrops::WithEach)
     }
 
     /// What the kernel told of a datagram of the last call.
@@ -90,9 +106,14 @@ impl Recvmmsg {
         self.messages.len()
     }
 
-    fn call(&mut self, socket: BorrowedFd<'_>, count: usize) -> io::Result<usize> {
-        // The kernel writes the length it used over the length it may use.
-        self.messages[..count].iter_mut().for_each(|message| message.msg_hdr.msg_controllen = CONTROL_BYTES);
+    fn call(&mut self, socket: BorrowedFd<'_>, count: usize, tell: TellDrops) -> io::Result<usize> {
+        let room = if tell == TellDrops::WithEach { FULL_CONTROL_BYTES } else { STAMP_CONTROL_BYTES };
+        for message in &mut self.messages[..count] {
+            message.msg_hdr.msg_controllen = room; // where the kernel has written how much it used
+        }
+        if let Some(last) = self.messages[..count].last_mut() {
+            last.msg_hdr.msg_controllen = FULL_CONTROL_BYTES;
+        }
         // MSG_TRUNC asks for the length of the datagram, not of what fits.
         let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
         let (fd, start, count) = (socket.as_raw_fd(), self.messages.as_mut_ptr(), count.try_into().unwrap_or(u32::MAX));
@@ -108,7 +129,6 @@ fn message(vector: &mut libc::iovec, control: &mut Control) -> libc::mmsghdr {
     header.msg_iov = vector;
     header.msg_iovlen = 1;
     header.msg_control = control.0.as_mut_ptr().cast();
-    header.msg_controllen = CONTROL_BYTES;
     libc::mmsghdr { msg_hdr: header, msg_len: 0 }
 }
 
