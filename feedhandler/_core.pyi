@@ -1,9 +1,29 @@
 """The Rust half of feedhandler: checked against the built module by stubtest."""
 
-from collections.abc import Sequence
-from typing import Final, final
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import ClassVar, Final, final
 
 from _typeshed import WriteableBuffer
+
+__all__ = [
+    "BUILD_PROFILE",
+    "Batch",
+    "DecodeBench",
+    "FileReader",
+    "Layout",
+    "Plan",
+    "Receiver",
+    "Rows",
+    "Sender",
+    "arena_bytes",
+    "capture_info",
+    "causes",
+    "core_ghz",
+    "event_kinds",
+    "event_layout",
+    "order_layout",
+]
 
 BUILD_PROFILE: Final[str]
 """``release`` or ``debug``: a debug build refuses to be benchmarked."""
@@ -88,11 +108,11 @@ class FileReader:
     Parameters
     ----------
     path
-        pcap, pcapng or a file of bare messages, plain or compressed with gzip or zstd; told apart by content.
+        pcap, pcapng or a file of bare messages, plain, gzip or zstd; told apart by content.
     plan
         Protocol.
     channels
-        Name and addresses (``GROUP``, ``PORT``) of each channel's lines. Without any, each destination is a channel.
+        Name and addresses of each channel's lines. Without any, each destination is a channel.
     batch_messages
         Messages after which a batch is closed.
     grace_ns
@@ -110,7 +130,7 @@ class FileReader:
         plan: Plan,
         /,
         *,
-        channels: Sequence[tuple[str, Sequence[tuple[str, int]]]] = (),
+        channels: Sequence[tuple[str, Sequence[tuple[str, int]]]] = ...,
         batch_messages: int = 8192,
         grace_ns: int = 5_000_000,
     ) -> FileReader: ...
@@ -143,7 +163,7 @@ class Receiver:
 
     def __new__(cls, plan: Plan, options: bytes, arena: WriteableBuffer, /) -> Receiver: ...
     def next_batch(self, timeout_ns: int, /) -> Batch | None:
-        """Next batch, without the GIL; None where nothing came in time. A signal handler runs at least every 50 ms."""
+        """Next batch, without the GIL; None where nothing came in time. Signal handlers run every 50 ms."""
     def fileno(self) -> int:
         """A descriptor that is readable when datagrams wait and `arm` was called: for an event loop."""
     def arm(self) -> bool:
@@ -151,10 +171,10 @@ class Receiver:
     def disarm(self) -> None:
         """Take the wake-up back, and clear it."""
     def stop(self) -> None:
-        """End reception; what the ring still holds can be read on, and then `is_over`. From any thread."""
+        """End reception, from any thread; what the ring still holds can be read on."""
     @property
     def is_disordered(self) -> bool:
-        """Whether something missing is waited for: ask for a batch every millisecond then, although none waits."""
+        """Whether something missing is waited for: poll every millisecond then, although nothing comes."""
     @property
     def is_over(self) -> bool:
         """Whether reception was stopped and everything was read."""
@@ -186,3 +206,97 @@ def capture_info(path: str, /) -> bytes:
     feedhandler.errors.CaptureError
         The file cannot be read, or is no capture.
     """
+
+@final
+class Sender:
+    """Sends datagrams at their deadlines, on a thread that never takes the GIL: what `replay.Sender` stands on.
+
+    Parameters
+    ----------
+    to
+        Address and port of each line.
+    routes
+        Destinations in a capture, and where each is sent instead.
+    interface
+        Interface to send multicast by: a name or one of its addresses.
+    multicast_ttl
+        Routers that multicast may pass; 0 keeps it on this machine.
+    allow_remote
+        Allows a unicast address that is not this machine's.
+    sleep_only
+        Sleeps until a deadline, rather than spin for its last microseconds.
+
+    Raises
+    ------
+    ValueError
+        An address cannot be one.
+    feedhandler.errors.SendError
+        A destination is not allowed, or cannot be reached.
+    """
+
+    def __new__(
+        cls,
+        to: Sequence[tuple[str, int]],
+        *,
+        routes: Sequence[tuple[tuple[str, int], tuple[str, int]]] = ...,
+        interface: str | None = None,
+        multicast_ttl: int = 0,
+        allow_remote: bool = False,
+        sleep_only: bool = False,
+    ) -> Sender: ...
+    def replay(
+        self,
+        path: str | PathLike[str],
+        *,
+        speed: float | None = None,
+        packets_per_second: float | None = None,
+        messages: bytes | None = None,
+        on_progress: Callable[[int, int, int, int], object] | None = None,
+    ) -> bytes:
+        """Send a capture's datagrams, or a file's messages as packets; what became of it, as JSON."""
+    def queue(
+        self,
+        packets: Sequence[bytes],
+        deadlines_ns: Sequence[int] | None = None,
+        lines: Sequence[int] | None = None,
+    ) -> bool:
+        """Have packets sent, each at its Unix time or at once; False once sending was stopped."""
+    def flush(self) -> bool:
+        """Wait until all that was queued is sent; False where sending was stopped."""
+    def stop(self) -> None:
+        """End what is being sent within 50 ms, and all that is queued or comes later at once."""
+    def report(self) -> bytes:
+        """What was sent so far, as JSON."""
+
+@final
+class DecodeBench:
+    """Packets in memory, decoded again and again: for `feedhandler bench decode`.
+
+    Parameters
+    ----------
+    plan
+        Protocol.
+    packets
+        Datagrams, each of at most `SLOT_BYTES`.
+
+    Raises
+    ------
+    ValueError
+        A packet is too long, or its framing lies.
+    """
+
+    SLOT_BYTES: ClassVar[int]
+    def __new__(cls, plan: Plan, packets: Sequence[Sequence[int] | bytes], /) -> DecodeBench: ...
+    def arena(self) -> Rows:
+        """The memory that the packets lie in."""
+    def payloads(self) -> list[tuple[int, int, int]]:
+        """Offset, length and number of messages of each packet's payload."""
+    def batch(self) -> Batch:
+        """What one round decodes."""
+    def decode(self, rounds: int, /) -> int:
+        """Decode the payloads `rounds` times; nanoseconds."""
+    def pipeline(self, rounds: int, /) -> int:
+        """Send the packets through framing, arbitrate, decode and batch `rounds` times; nanoseconds."""
+
+def core_ghz() -> float:
+    """Clock of the core this runs on, GHz, estimated from a chain of dependent additions."""
