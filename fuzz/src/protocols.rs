@@ -1,0 +1,49 @@
+//! The shipped protocols, as the Python side hands them over.
+
+use std::sync::Arc;
+
+use feedhandler_core::plan::Plan;
+use feedhandler_core::spec::ProtocolSpec;
+
+/// A protocol: what it says, and what was made of it.
+#[derive(Clone, Debug)]
+pub struct Protocol {
+    /// As handed over.
+    pub spec: Arc<ProtocolSpec>,
+    /// Compiled.
+    pub plan: Arc<Plan>,
+}
+
+impl Protocol {
+    fn new(json: &str) -> Self {
+        let spec: ProtocolSpec = serde_json::from_str(json).expect("a plan of the tests");
+        let plan = Plan::new(&spec).expect("a plan of the tests");
+        Self { spec: Arc::new(spec), plan: Arc::new(plan) }
+    }
+}
+
+macro_rules! protocols {
+    ($($name:ident, $file:literal, $what:literal;)*) => {
+        $(
+            #[doc = $what]
+            #[must_use]
+            pub fn $name() -> Protocol {
+                Protocol::new(include_str!(concat!("../../crates/feedhandler-core/tests/plans/", $file)))
+            }
+        )*
+
+        /// All of them.
+        #[must_use]
+        pub fn all() -> Vec<Protocol> {
+            vec![$($name()),*]
+        }
+    };
+}
+
+protocols! {
+    itch50, "itch50.json", "Nasdaq TotalView-ITCH 5.0.";
+    iex_tops, "iex-tops.json", "IEX TOPS.";
+    iex_deep, "iex-deep.json", "IEX DEEP.";
+    msgpack, "msgpack.json", "Our own msgpack feed.";
+    crypto_trades, "crypto_trades.json", "msgpack by key, without packets: the example of a protocol that a user adds.";
+}

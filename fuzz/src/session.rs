@@ -1,0 +1,143 @@
+//! Datagrams on two lines, good and bad, through a pipeline whose sums are checked after each.
+
+use feedhandler_core::arbitrate::ArbiterOptions;
+use feedhandler_core::batch::Batch;
+use feedhandler_core::event::Cause;
+use feedhandler_core::padded::Padded;
+use feedhandler_core::pipeline::{Datagram, Pipeline, PipelineOptions};
+use feedhandler_core::report::Report;
+
+use super::chance::Chance;
+use super::encoder::{self, Header};
+use super::mutate::mutate;
+use super::protocols::Protocol;
+
+/// Packets that wait beyond a hole at most.
+const WINDOW_PACKETS: usize = 8;
+/// Grace time: a few steps of the clock below.
+const GRACE_NS: u64 = 1_000;
+
+/// A pipeline with one channel of two lines, checked after each step.
+#[derive(Debug)]
+pub struct Session {
+    protocol: Protocol,
+    pipeline: Pipeline,
+    now_ns: u64,
+    rows: u64,
+}
+
+/// Plays the datagrams that `bytes` tell, and says what became of them.
+pub fn datagrams(protocol: &Protocol, bytes: &[u8]) -> Report {
+    let (mut session, mut chance) = (Session::new(protocol), Chance::new(bytes));
+    while !chance.is_over() {
+        session.step(&mut chance);
+    }
+    session.finish();
+    session.report()
+}
+
+impl Session {
+    /// A channel of which nothing has been heard.
+    #[must_use]
+    pub fn new(protocol: &Protocol) -> Self {
+        let arbiter =
+            ArbiterOptions { grace_ns: GRACE_NS, window_packets: WINDOW_PACKETS, ..ArbiterOptions::default() };
+        let options = PipelineOptions { arbiter, ..PipelineOptions::default() };
+        let mut pipeline = Pipeline::new(protocol.plan.clone(), options);
+        pipeline.add_channel("fuzzed", ["A".to_owned(), "B".to_owned()]);
+        Self { protocol: protocol.clone(), pipeline, now_ns: 0, rows: 0 }
+    }
+
+    fn step(&mut self, chance: &mut Chance<'_>) {
+        let (choice, line) = (chance.byte(), usize::from(chance.byte() & 1));
+        self.now_ns += u64::from(chance.byte()) * 10;
+        match choice % 8 {
+            0 => {
+                let length = chance.below(1500);
+                self.on(line, chance.bytes(length));
+            }
+            1 => self.pipeline.on_drop(0, line, Cause::SocketBuffer, 1, self.now_ns),
+            2..=4 => {
+                let packet = self.packet(chance);
+                self.on(line, &packet);
+            }
+            _ => {
+                let mut packet = self.packet(chance);
+                (0..=chance.below(3)).for_each(|_| mutate(&mut packet, chance));
+                self.on(line, &packet);
+            }
+        }
+        self.check();
+    }
+
+    /// A good packet, near to what comes next, or anywhere.
+    fn packet(&mut self, chance: &mut Chance<'_>) -> Vec<u8> {
+        let spec = &self.protocol.spec;
+        let messages: Vec<_> =
+            (0..chance.below(4)).map(|_| encoder::message(spec, chance.below(encoder::types(spec)), chance)).collect();
+        let next = self.pipeline.channels()[0].arbiter.expected();
+        let sequence = match chance.byte() {
+            0..=15 => chance.number(),
+            near => next.wrapping_add(u64::from(near % 8)).wrapping_sub(2),
+        };
+        let header = Header { session: chance.byte() % 3 / 2, sequence, count: messages.len() as u64 };
+        encoder::packet(spec, header, &messages)
+    }
+
+    /// A datagram comes, and every line has been looked at up to now.
+    pub fn on(&mut self, line: usize, bytes: &[u8]) {
+        self.pipeline.on_datagram(&Datagram {
+            channel: 0,
+            line,
+            ts_recv_ns: self.now_ns,
+            is_cut_off: false,
+            payload: Padded::from(bytes),
+        });
+        self.pipeline.advance(self.now_ns);
+        self.check();
+    }
+
+    /// Nothing more comes: nothing must be left.
+    pub fn finish(&mut self) {
+        self.pipeline.finish();
+        self.check();
+        let channel = &self.pipeline.channels()[0];
+        let waiting = channel.lines.iter().map(|line| line.counters.pending).sum::<u64>();
+        assert_eq!((channel.arbiter.counters.pending, waiting), (0, 0), "nothing waits for ever");
+    }
+
+    /// What the pipeline has to tell.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        Report::new(&self.pipeline)
+    }
+
+    fn check(&mut self) {
+        let batch = self.pipeline.take_batch();
+        check_batch(&batch);
+        self.rows += batch.order.len() as u64;
+        let channel = &self.pipeline.channels()[0];
+        let past = self.pipeline.history().expected.get(&channel.name).copied().unwrap_or(0);
+        let present = channel.arbiter.session().map_or(0, |session| session.next - session.first);
+        assert!(channel.arbiter.counters.is_balanced(past + present), "{:#?}", self.report().ledger);
+        assert!(channel.messages.is_balanced(), "{:#?}", channel.messages);
+        assert!(channel.lines.iter().all(|line| line.counters.is_balanced()), "{:#?}", channel.lines);
+        assert_eq!(channel.messages.rows, self.rows, "each row was handed over");
+        let waiting: u64 = channel.lines.iter().map(|line| line.counters.pending).sum();
+        assert!(waiting <= WINDOW_PACKETS as u64, "{waiting} packets wait");
+    }
+}
+
+/// Every entry of the arrival order names a row, and every row is named once.
+fn check_batch(batch: &Batch) {
+    let mut rows = vec![0; batch.tables.len()];
+    for entry in batch.order.bytes().chunks_exact(batch.order.row_bytes()) {
+        let table = usize::from(u16::from_le_bytes([entry[0], entry[1]]));
+        let row = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
+        assert_eq!(row, rows[table], "rows of table {table} come in their own order");
+        rows[table] += 1;
+    }
+    for (table, expected) in batch.tables.iter().zip(rows) {
+        assert_eq!(table.as_ref().map_or(0, |rows| rows.len()), expected as usize);
+    }
+}
