@@ -451,8 +451,8 @@ impl Pipeline {
     #[cold]
     fn count_malformed(&mut self, from: Origin, decoded: &Decoded, bytes: &[u8]) {
         self.channels[from.channel].messages.malformed += decoded.malformed;
-        if let Some((place, reason)) = decoded.fault {
-            self.note_sample(from, reason, Some(place), decoded.malformed, bytes);
+        for fault in &decoded.faults {
+            self.note_sample(from, fault.reason, Some(fault.place), fault.count, bytes);
         }
     }
 

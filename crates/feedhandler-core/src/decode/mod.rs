@@ -68,14 +68,29 @@ pub struct Decoded {
     pub trailing_bytes: u64,
     /// Digest of the messages that were not skipped.
     pub digest: Digest,
-    /// The first message that could not be decoded, and why.
-    pub fault: Option<(u64, Reason)>,
+    /// Why messages could not be decoded: each reason once.
+    pub faults: Vec<Fault>,
+}
+
+/// Messages of a packet that could not be decoded for one reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// Why.
+    pub reason: Reason,
+    /// How many.
+    pub count: u64,
+    /// Place of the first of them in the packet.
+    pub place: u64,
 }
 
 impl Decoded {
+    #[cold]
     fn note_fault(&mut self, place: u64, reason: Reason) {
         self.malformed += 1;
-        self.fault.get_or_insert((place, reason));
+        match self.faults.iter_mut().find(|fault| fault.reason == reason) {
+            Some(fault) => fault.count += 1,
+            None => self.faults.push(Fault { reason, count: 1, place }),
+        }
     }
 }
 
