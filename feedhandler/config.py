@@ -31,7 +31,7 @@ class WireConfig(msgspec.Struct, frozen=True, kw_only=True):
     batch
         Most datagrams that one system call takes.
     rcvbuf_bytes
-        Receive buffer to ask for, for each socket; without it, the system's default.
+        Receive buffer to ask for, for each socket. What is granted is told in the report.
     interface
         Interface to join multicast groups on, by name or address, where a line names none; without it,
         routing decides.
@@ -43,7 +43,7 @@ class WireConfig(msgspec.Struct, frozen=True, kw_only=True):
     wait: Wait = "block"
     sleep_us: Positive = 50
     batch: Annotated[int, Meta(ge=1, le=1024)] = 64
-    rcvbuf_bytes: Annotated[int, Meta(ge=1, le=(1 << 30) - 1)] | None = None
+    rcvbuf_bytes: Annotated[int, Meta(ge=1, le=(1 << 30) - 1)] = 8 << 20
     interface: str | None = None
     cpu: Annotated[int, Meta(ge=0)] | None = None
 

@@ -5,6 +5,7 @@ framing, arbitrate and decode, without the GIL, and pays nothing per message in 
 """
 
 import asyncio
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Mapping
 from os import PathLike
@@ -58,6 +59,7 @@ class Feed:
         self.config = config
         """What is received, and how."""
         self._receiver: _core.Receiver | None = _receiver(config)
+        self._ended_s: float | None = None
         self._last_report: Report | None = None
         self._last_latency: Mapping[str, HdrHistogram] = MappingProxyType({})
 
@@ -70,17 +72,19 @@ class Feed:
         self.close()
 
     def __iter__(self) -> Iterator[Batch]:
-        while not self._is_over():
+        while not self._open.is_over:
             batch = self.poll(_IDLE_S)
             if batch is not None:
                 yield batch
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
-        while not self._is_over():
+        while not self._open.is_over:
             batch = self.poll(0.0)
-            if batch is not None:
+            if batch is None:
+                await self._readable()
+            else:
                 yield batch
-            await self._readable()
+                await asyncio.sleep(0)  # other tasks run even while batches come without a pause
 
     def poll(self, timeout_s: float) -> Batch | None:
         """Return the next batch; None where nothing came in time, or nothing more will.
@@ -90,7 +94,10 @@ class Feed:
         timeout_s
             How long to wait for it. Signal handlers run meanwhile.
         """
-        batch = self._open.next_batch(int(timeout_s * 1e9))
+        receiver = self._open
+        batch = receiver.next_batch(int(timeout_s * 1e9))
+        if self.config.batch.stop_at_end_of_session:
+            self._stop_at_end(receiver)
         return None if batch is None else Batch(batch, self.config.protocol)
 
     @property
@@ -144,17 +151,21 @@ class Feed:
             raise ValueError("the feed is closed")
         return self._receiver
 
-    def _is_over(self) -> bool:
-        receiver = self._open
-        if self.config.batch.stop_at_end_of_session and receiver.has_ended:
+    def _stop_at_end(self, receiver: _core.Receiver) -> None:
+        """Stop once the session is over and its last packets have had the time to come on every line."""
+        if not receiver.has_ended:
+            self._ended_s = None
+            return
+        now_s = time.monotonic()
+        self._ended_s = now_s if self._ended_s is None else self._ended_s
+        if now_s - self._ended_s >= self.config.arbitrate.grace_us / 1e6:
             receiver.stop()
-        return receiver.is_over
 
     async def _readable(self) -> None:
         """Let the event loop run until datagrams wait, or it is time for another look."""
         receiver, loop = self._open, asyncio.get_running_loop()
         if not receiver.arm():
-            await asyncio.sleep(0)  # other tasks run even while batches come without a pause
+            await asyncio.sleep(0)
             return
         woken = asyncio.Event()
         timer = loop.call_later(_DISORDER_TICK_S if receiver.is_disordered else _IDLE_S, woken.set)

@@ -12,7 +12,7 @@ import msgspec
 class UnitLedger(msgspec.Struct, frozen=True):
     """Fates of a channel's units, over all its lines.
 
-    ``seen = delivered + recovered + duplicate + late + stale + pending``.
+    ``seen = delivered + recovered + duplicate + late + stale + unsequenced + pending``.
     """
 
     seen: int
@@ -21,6 +21,7 @@ class UnitLedger(msgspec.Struct, frozen=True):
     duplicate: int
     late: int
     stale: int
+    unsequenced: int
     pending: int
     lost_line: int
     lost_socket_buffer: int

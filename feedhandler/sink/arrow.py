@@ -10,13 +10,11 @@ import pyarrow.parquet as pq
 
 from feedhandler.protocol import Field, Kind, Message, Protocol
 from feedhandler.protocol.kinds import TEXTS
-from feedhandler.sink.values import Column, Mask, nulls_of, text_of
+from feedhandler.sink.values import OCTETS, Column, Mask, nulls_of, text_of
 from feedhandler.tables import Dtype, Table
 
 _GROUP_BYTES = 4 << 20
 """Rows that are gathered before they are written: small groups make a file slow to read."""
-
-_OCTETS = frozenset({Kind.BYTES, Kind.BIN})
 
 
 class _GroupedTable:
@@ -89,7 +87,7 @@ def _metadata(field: Field) -> Mapping[str, str]:
 def _type(dtype: np.dtype[Any], field: Field) -> pa.DataType:
     if field.kind in TEXTS:
         return pa.string()
-    if field.kind in _OCTETS:
+    if field.kind in OCTETS:
         return pa.binary(dtype.itemsize) if field.kind is Kind.BYTES else pa.binary()
     if field.scale:
         return pa.decimal128(max(_digits(dtype), field.scale), field.scale)
@@ -107,7 +105,7 @@ def _array(column: Column, field: Field | None, kind: pa.DataType) -> pa.Array:
         return _decimals(column, nulls, kind)
     if field is not None and field.kind in TEXTS:
         return pa.array(text_of(column, field), type=kind, mask=nulls)
-    if field is not None and field.kind in _OCTETS:
+    if field is not None and field.kind in OCTETS:
         return pa.array(column.tolist(), type=kind, mask=nulls)
     return pa.array(np.ascontiguousarray(column), type=kind, mask=nulls)
 

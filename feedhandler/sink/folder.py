@@ -1,6 +1,7 @@
 """A sink with one file a type of message; the kind of file is a parameter."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol as Interface
@@ -79,6 +80,9 @@ class FolderSink:
 
     def discard(self) -> None:
         """Take away what was written."""
+        for table in self._tables.values():
+            with suppress(Exception):  # on a full disk they cannot be ended well, and need not be
+                table.close()
         self._pending.discard()
 
     def __enter__(self) -> Self:

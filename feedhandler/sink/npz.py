@@ -58,7 +58,7 @@ class _RowsFile:
 
     def write(self, rows: Table) -> None:
         """Write rows."""
-        rows.tofile(self._file)
+        self._file.write(rows.view(np.uint8).data)  # `tofile` would not notice a full disk
 
     def close(self) -> None:
         """End the file."""

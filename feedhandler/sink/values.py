@@ -1,16 +1,38 @@
 """Columns as people read them: text out of bytes, decimals out of scaled integers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from feedhandler.protocol import Field, Kind
+from feedhandler.protocol.kinds import TEXTS
 
 Column = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
+OCTETS = frozenset({Kind.BYTES, Kind.BIN})
+"""Kinds whose values are bytes, and no text."""
+
 _LAST_ASCII = 0x7F
+
+
+def cells_of(column: Column, field: Field | None) -> Sequence[object]:
+    """Return a column as people write it: text, decimals as text, bytes in hexadecimal, None where null.
+
+    Parameters
+    ----------
+    column
+        The values.
+    field
+        What they mean; None for a leading column.
+    """
+    cells = _cells(column, field)
+    nulls = nulls_of(column, field)
+    if nulls is None:
+        return cells
+    return [None if is_null else cell for cell, is_null in zip(cells, nulls.tolist(), strict=True)]
 
 
 def text_of(column: Column, field: Field) -> npt.NDArray[np.str_]:
@@ -36,3 +58,15 @@ def decimal_text(value: int, scale: int) -> str:
     """Return a scaled integer as a decimal number, all of its decimal places written."""
     digits = f"{abs(value):0{scale + 1}d}"
     return f"{'-' if value < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
+
+
+def _cells(column: Column, field: Field | None) -> Sequence[object]:
+    if field is not None and field.kind in TEXTS:
+        text: list[str] = text_of(column, field).tolist()
+        return text
+    values: list[Any] = column.tolist()
+    if field is not None and field.kind in OCTETS:
+        return [value.hex() for value in values]
+    if field is not None and field.scale:
+        return [decimal_text(value, field.scale) for value in values]
+    return values

@@ -1,0 +1,102 @@
+"""``feedhandler decode``: the messages of a file."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.text import Text
+
+from feedhandler.batch import Batch
+from feedhandler.cli import options, output
+from feedhandler.cli.tables import report_tables
+from feedhandler.config_file import load
+from feedhandler.protocol import Protocol
+from feedhandler.reader import Reader, read
+from feedhandler.sink import open_sink
+from feedhandler.sink.values import cells_of
+
+Row = dict[str, object]
+"""A message for people: its name as ``message``, and its fields."""
+
+
+def decode(
+    file: options.File,
+    *,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", "-p", help="Name or declaration file.", show_default=False)
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=GROUP:PORT[,…]",
+            help="Destinations that are lines of one channel; repeatable. Without it, each is a channel.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Take protocol, channels and grace time from it.", show_default=False)
+    ] = None,
+    out: options.Out = None,
+    head: Annotated[int, typer.Option(min=0, help="Show the first N messages.")] = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Decode a capture or a file of messages, and report what was in it.
+
+    Example: feedhandler decode day.pcapng.zst --protocol itch50 --out day.parquet
+    """
+    reader = _reader(file, protocol, channel or [], config)
+    first = _decode(reader, out, head)
+    report = reader.report()
+    json: dict[str, Any] = msgspec.to_builtins(report) | ({"head": first} if head else {})
+    if not as_json:
+        for row in first:
+            output.stdout().print(_line(row), soft_wrap=True)
+    output.result(json, report_tables(report), as_json=as_json)
+    if not report.ledger.is_balanced:
+        output.note("feedhandler: the ledger's sums are wrong")
+        raise typer.Exit(1)
+
+
+def _reader(file: Path, protocol: str | None, channels: list[str], config: Path | None) -> Reader:
+    lines = options.channels(channels)
+    if config is None:
+        if protocol is None:
+            raise typer.BadParameter("give one, or a --config that has one", param_hint="--protocol")
+        return read(file, protocol, channels=lines)
+    loaded = load(config)
+    own = {channel.name: [line.address for line in channel.lines] for channel in loaded.channels}
+    grace_us = loaded.arbitrate.grace_us
+    return read(file, protocol or loaded.protocol, channels=lines or own, grace_us=grace_us)
+
+
+def _decode(reader: Reader, out: Path | None, head: int) -> list[Row]:
+    """Read to the end, and return the first `head` messages."""
+    first: list[Row] = []
+    sink = nullcontext() if out is None else open_sink(out, reader.protocol)
+    with sink as taker, output.progress("decode") as advance:
+        for batch in reader:
+            if len(first) < head:
+                first += islice(_rows(batch, reader.protocol), head - len(first))
+            if taker is not None:
+                taker.write(batch)
+            advance(*reader.progress)
+    return first
+
+
+def _rows(batch: Batch, protocol: Protocol) -> Iterator[Row]:
+    for name, row in batch.rows():
+        fields = protocol.messages[name].fields
+        names = row.dtype.names or ()
+        one = row.reshape(1)
+        yield {"message": name, **{column: cells_of(one[column], fields.get(column))[0] for column in names}}
+
+
+def _line(row: Row) -> Text:
+    fields = " ".join(
+        f"{name}={'' if value is None else value}" for name, value in row.items() if name != "message"
+    )
+    return Text.assemble((f"{row['message']} ", "bold"), fields)
