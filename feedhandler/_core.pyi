@@ -209,7 +209,7 @@ def capture_info(path: str, /) -> bytes:
 
 @final
 class Sender:
-    """Sends datagrams at their deadlines, on a thread that never takes the GIL: what `replay.Sender` stands on.
+    """Sends datagrams at their deadlines, on a thread that never takes the GIL; `replay.Sender` stands on it.
 
     Parameters
     ----------
