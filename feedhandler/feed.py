@@ -72,13 +72,13 @@ class Feed:
         self.close()
 
     def __iter__(self) -> Iterator[Batch]:
-        while not self._open.is_over:
+        while not self.is_over:
             batch = self.poll(_IDLE_S)
             if batch is not None:
                 yield batch
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
-        while not self._open.is_over:
+        while not self.is_over:
             batch = self.poll(0.0)
             if batch is None:
                 await self._readable()

@@ -278,13 +278,13 @@ def test_a_replay_that_is_interrupted_reports_what_it_sent(day: Path) -> None:
     assert "before the end" in printed
 
 
-def test_the_second_ctrl_c_ends_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_second_ctrl_c_ends_at_once(capfd: pytest.CaptureFixture[str]) -> None:
     asked: list[int] = []
     before = signal.getsignal(signal.SIGINT)
     with interrupts(lambda: asked.append(1)):
         signal.raise_signal(signal.SIGINT)
         assert asked == [1]
-        assert "once more to end at once" in capsys.readouterr().err
+        assert "once more to end at once" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert asked == [1]

@@ -145,6 +145,16 @@ def test_several_types_make_a_folder_with_a_file_each(tmp_path: Path, demo: fh.R
     assert prices == [Decimal(int(price)).scaleb(-4) for price in written["trade"]["price"]]
 
 
+def test_groups_of_rows_follow_one_another_without_a_seam(
+    tmp_path: Path, demo: fh.Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedhandler.sink.arrow._GROUP_BYTES", 1_000)
+    written = write(demo, tmp_path / "out.parquet")
+    file = pq.ParquetFile(tmp_path / "out.parquet" / "quote.parquet")
+    assert file.num_row_groups == -(-len(written["quote"]) // (1_000 // 64))
+    np.testing.assert_array_equal(file.read().column("seq").to_numpy(), written["quote"]["seq"])
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_nothing_but_the_result_is_left(tmp_path: Path, demo: fh.Reader, suffix: str) -> None:
     folder = tmp_path / "results"

@@ -1,11 +1,11 @@
 """Ctrl-C ends things in order: the first time by asking, the second time at once."""
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-from feedhandler.cli.output import note
 
 
 @contextmanager
@@ -24,7 +24,9 @@ def interrupts(stop: Callable[[], None]) -> Iterator[None]:
         if is_asked:
             raise KeyboardInterrupt
         is_asked = True
-        note("stopping; once more to end at once")
+        os.write(
+            sys.stderr.fileno(), b"stopping; once more to end at once\n"
+        )  # whoever prints may be interrupted
         stop()
 
     numbers = (signal.SIGINT, signal.SIGTERM)

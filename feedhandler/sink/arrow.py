@@ -18,36 +18,49 @@ _GROUP_BYTES = 4 << 20
 
 
 class _GroupedTable:
-    """Gathers rows to groups; `_writer` is what takes them."""
+    """Gathers rows to groups, in memory of its own: a kept batch would hold much more than its rows.
 
-    def __init__(self, writer: Any, schema: pa.Schema, message: Message) -> None:  # noqa: ANN401 — pyarrow has no types
+    Parameters
+    ----------
+    writer
+        What takes the groups, one of pyarrow's.
+    schema
+        Columns of the file.
+    message, dtype
+        Columns of the rows.
+    """
+
+    def __init__(self, writer: Any, schema: pa.Schema, message: Message, dtype: Dtype) -> None:  # noqa: ANN401 — pyarrow has no types
         self._writer = writer
         self._schema = schema
         self._fields = [message.fields.get(name) for name in schema.names]
-        self._gathered: list[Table] = []
-        self._gathered_bytes = 0
+        self._group = np.empty(max(1, _GROUP_BYTES // dtype.itemsize), dtype)
+        self._as_bytes = self._group.view(np.dtype((np.void, dtype.itemsize)))  # copied in single moves
+        self._filled = 0
 
     def write(self, rows: Table) -> None:
         """Take rows."""
-        self._gathered.append(rows)
-        self._gathered_bytes += rows.nbytes
-        if self._gathered_bytes >= _GROUP_BYTES:
-            self._write_group()
+        while len(rows):
+            taken = rows[: len(self._group) - self._filled]
+            end = self._filled + len(taken)
+            self._as_bytes[self._filled : end] = taken.view(self._as_bytes.dtype)
+            self._filled = end
+            rows = rows[len(taken) :]
+            if self._filled == len(self._group):
+                self._write_group()
 
     def close(self) -> None:
         """Write what is left, and end the file."""
-        if self._gathered:
+        if self._filled:
             self._write_group()
         self._writer.close()
 
     def _write_group(self) -> None:
-        rows = np.concatenate(self._gathered)
-        self._gathered, self._gathered_bytes = [], 0
-        arrays = [
-            _array(rows[kind.name], field, kind.type)
-            for kind, field in zip(self._schema, self._fields, strict=True)
-        ]
+        rows = self._group[: self._filled]
+        columns = zip(self._schema, self._fields, strict=True)
+        arrays = [_array(rows[kind.name], field, kind.type) for kind, field in columns]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+        self._filled = 0
 
 
 class ArrowTable(_GroupedTable):
@@ -55,7 +68,7 @@ class ArrowTable(_GroupedTable):
 
     def __init__(self, path: Path, protocol: Protocol, message: Message, dtype: Dtype) -> None:
         schema = schema_of(protocol, message, dtype)
-        super().__init__(pa.ipc.new_file(str(path), schema), schema, message)
+        super().__init__(pa.ipc.new_file(str(path), schema), schema, message, dtype)
 
 
 class ParquetTable(_GroupedTable):
@@ -63,7 +76,8 @@ class ParquetTable(_GroupedTable):
 
     def __init__(self, path: Path, protocol: Protocol, message: Message, dtype: Dtype) -> None:
         schema = schema_of(protocol, message, dtype)
-        super().__init__(pq.ParquetWriter(str(path), schema, compression="zstd"), schema, message)
+        writer = pq.ParquetWriter(str(path), schema, compression="zstd")
+        super().__init__(writer, schema, message, dtype)
 
 
 def schema_of(protocol: Protocol, message: Message, dtype: Dtype) -> pa.Schema:

@@ -34,6 +34,8 @@ pub enum Reason {
     TooLong,
     /// A field that is not optional is missing.
     MissingField,
+    /// A key of a msgpack map comes twice.
+    RepeatedKey,
 }
 
 impl Reason {
@@ -55,6 +57,7 @@ impl Reason {
             Self::OutOfRange => "out_of_range",
             Self::TooLong => "too_long",
             Self::MissingField => "missing_field",
+            Self::RepeatedKey => "repeated_key",
         }
     }
 }

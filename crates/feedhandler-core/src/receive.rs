@@ -5,7 +5,9 @@
 
 mod counters;
 mod line;
+mod pause;
 mod thread;
+mod wake;
 
 use std::io;
 use std::os::unix::thread::JoinHandleExt;

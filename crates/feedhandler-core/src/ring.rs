@@ -1,10 +1,13 @@
 //! The queue between the receive thread and the pipeline: fixed slots that the kernel writes payloads straight into.
 //!
-//! One producer, one consumer, no lock. Both count slots for ever; a position modulo the number of slots is a place in the
-//! [`Arena`]. Slots from the consumer's position up to the producer's hold datagrams, the others are free.
+//! One producer, one consumer, no lock. Both count slots for ever: those from the consumer's position up to the producer's
+//! hold datagrams, the others are free. A position's distance from the *origin*, modulo the number of slots, is a place in
+//! the [`Arena`]. Whenever the ring is empty the producer moves the origin to its position, so that a consumer that keeps up
+//! has the same few slots filled again and again, and they stay in the caches.
 //!
-//! *Forbidden outcomes:* the consumer sees a slot whose bytes are not all written (the producer's position is stored with
-//! Release and loaded with Acquire); the producer writes into a slot that is still read (likewise for the consumer's).
+//! *Forbidden outcomes:* the consumer sees a slot whose bytes are not all written, or another origin than that slot was
+//! written with (the producer's position is stored last, with Release, and loaded first, with Acquire; while slots are in use
+//! the origin stays); the producer writes into a slot that is still read (likewise for the consumer's position).
 
 mod arena;
 mod consumer;
@@ -36,7 +39,7 @@ use doorbell::Doorbell;
 pub fn ring(arena: Arena, layout: SlotLayout) -> io::Result<(Producer, Consumer)> {
     let shared = Arc::new(Shared {
         slots: SlotMemory::new(arena, layout)?,
-        published: CachePadded::default(),
+        produced: CachePadded::default(),
         released: CachePadded::default(),
         high_water: CachePadded::default(),
         closed: AtomicBool::new(false),
@@ -51,8 +54,8 @@ pub fn ring(arena: Arena, layout: SlotLayout) -> io::Result<(Producer, Consumer)
 #[derive(Debug)]
 struct Shared {
     slots: SlotMemory,
-    /// Slots published since the start. Written by the producer alone.
-    published: CachePadded<AtomicUsize>,
+    /// How far the producer is. Written by the producer alone.
+    produced: CachePadded<Produced>,
     /// Slots released since the start. Written by the consumer alone.
     released: CachePadded<AtomicUsize>,
     /// Most slots that were in use at once. Written by the producer alone.
@@ -60,6 +63,15 @@ struct Shared {
     /// The producer is gone.
     closed: AtomicBool,
     doorbell: CachePadded<Doorbell>,
+}
+
+/// What the producer tells of its progress, on one cache line.
+#[derive(Debug, Default)]
+struct Produced {
+    /// Slots published since the start.
+    published: AtomicUsize,
+    /// The position that lies first in the arena.
+    origin: AtomicUsize,
 }
 
 /// The slots in their arena.
@@ -94,32 +106,32 @@ impl SlotMemory {
         Ok(Self { first, layout, stride_bytes, offset_bytes, _arena: arena })
     }
 
-    /// The start of the slot at a position.
-    fn at(&self, position: usize) -> NonNull<u8> {
-        let index = position & (self.layout.slots() - 1);
+    /// The start of a slot that lies `from_origin` positions behind the origin.
+    fn at(&self, from_origin: usize) -> NonNull<u8> {
+        let index = from_origin & (self.layout.slots() - 1);
         // SAFETY: the index is below the number of slots, all of which lie in the arena.
         unsafe { self.first.add(index * self.stride_bytes) }
     }
 
-    fn header(&self, position: usize) -> NonNull<SlotHeader> {
-        self.at(position).cast()
+    fn header(&self, from_origin: usize) -> NonNull<SlotHeader> {
+        self.at(from_origin).cast()
     }
 
-    fn payload(&self, position: usize) -> NonNull<u8> {
+    fn payload(&self, from_origin: usize) -> NonNull<u8> {
         // SAFETY: the header is part of the slot.
-        unsafe { self.at(position).add(HEADER_BYTES) }
+        unsafe { self.at(from_origin).add(HEADER_BYTES) }
     }
 
     /// Has the header and the start of the payload fetched, to be written.
-    fn prefetch_to_write(&self, position: usize) {
-        prefetch::to_write(self.at(position));
-        prefetch::to_write(self.payload(position));
+    fn prefetch_to_write(&self, from_origin: usize) {
+        prefetch::to_write(self.at(from_origin));
+        prefetch::to_write(self.payload(from_origin));
     }
 
     /// Has the header and the start of the payload fetched, to be read.
-    fn prefetch_to_read(&self, position: usize) {
-        prefetch::to_read(self.at(position));
-        prefetch::to_read(self.payload(position));
+    fn prefetch_to_read(&self, from_origin: usize) {
+        prefetch::to_read(self.at(from_origin));
+        prefetch::to_read(self.payload(from_origin));
     }
 }
 

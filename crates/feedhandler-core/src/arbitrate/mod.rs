@@ -189,11 +189,11 @@ impl Arbiter {
         if self.unit == SequenceUnit::Nothing {
             return self.judge_without_sequence(ts_ns);
         }
-        if packet.sequence < self.first_sequence {
+        let first = self.session.map_or(packet.sequence, |session| self.extend(packet.sequence, session.next));
+        if first < self.first_sequence {
             return self.judge_unsequenced(packet, ts_ns);
         }
         let Some(session) = self.session else { return Verdict::Opens };
-        let first = self.extend(packet.sequence, session.next);
         let is_elsewhere = session.id != packet.session || self.lines[line].epoch != self.epoch;
         if is_elsewhere || self.restarts(line, first, &session) {
             match self.judge_other_session(line, packet, first, &session) {

@@ -80,7 +80,8 @@ impl Packet<'_> {
         if self.messages.is_some_and(|messages| messages > head.number) {
             return Err(Reason::CountTooLarge);
         }
-        self.messages = Some(head.number);
+        // Of more than the header counts, the rest is not part of the sequence.
+        self.messages = Some(self.messages.unwrap_or(head.number));
         self.payload = behind(self.payload, reader.at, self.payload.len() - reader.at);
         Ok(())
     }

@@ -3,21 +3,14 @@
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::line::{Line, Look};
+use super::pause::Pause;
+use super::wake::Wake;
 use super::{FullPolicy, ReceiveOptions, Shared};
 use crate::clock::realtime_ns;
 use crate::ring::Producer;
-use crate::wait::{Wait, poll, readable};
 use crate::wire::{LineSocket, Recvmmsg};
-
-/// How long a blocked thread sleeps on quiet sockets: how far the watermark may lag behind the clock.
-const BLOCK_TICK: Duration = Duration::from_millis(1);
-
-/// How long a blocked thread sleeps before it looks for space in a full ring again. It has a whole ring of datagrams
-/// ahead of the consumer, so being told of the first free slot would gain nothing.
-const SPACE_TICK: Duration = Duration::from_micros(100);
 
 /// Turns in which the sockets are emptied after a stop, at most: against a clock that is set back while they never are.
 const DRAIN_TURNS: usize = 1 << 16;
@@ -33,6 +26,7 @@ pub(super) struct ReceiveThread {
     full: FullPolicy,
     /// Which line is looked at first: the one that the ring had no space for, so that none starves.
     first: usize,
+    wake: Wake,
     /// The last reading of the clock.
     now_ns: u64,
 }
@@ -50,6 +44,7 @@ impl ReceiveThread {
             pause: Pause::new(options.wait, &shared, &sockets),
             full: options.full,
             first: 0,
+            wake: Wake::default(),
             now_ns: realtime_ns(),
             sockets,
             shared,
@@ -83,6 +78,7 @@ impl ReceiveThread {
                 break;
             }
         }
+        self.wake.turned(turn, &self.producer);
         self.shared.polled_ns.store(self.polled_ns(), Ordering::Release); // after the slots are published
         turn
     }
@@ -109,7 +105,7 @@ impl ReceiveThread {
         }
         line.count(counters);
         claim.publish(taken);
-        self.producer.ring_doorbell(); // fence
+        self.wake.published(taken, &self.producer);
         line.looked(counters, taken, asked, looked_ns)
     }
 
@@ -145,35 +141,6 @@ impl ReceiveThread {
             if self.turn() != Look::More || self.polled_ns() >= stopped_ns {
                 break;
             }
-        }
-    }
-}
-
-/// How the thread waits.
-struct Pause {
-    wait: Wait,
-    /// The stop event, then the sockets.
-    fds: Vec<libc::pollfd>,
-}
-
-impl Pause {
-    fn new(wait: Wait, shared: &Shared, sockets: &[LineSocket]) -> Self {
-        let stop = readable(shared.stop_event.as_fd());
-        let fds = std::iter::once(stop).chain(sockets.iter().map(|socket| readable(socket.as_fd()))).collect();
-        Self { wait, fds }
-    }
-
-    fn until_datagrams(&mut self) {
-        match self.wait {
-            Wait::Block => drop(poll(&mut self.fds, BLOCK_TICK)), // system call
-            other => other.pause(),
-        }
-    }
-
-    fn until_space(&mut self) {
-        match self.wait {
-            Wait::Block => drop(poll(&mut self.fds[..1], SPACE_TICK)), // system call
-            other => other.pause(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{HEADER_BYTES, Shared, Slot, SlotLayout};
+use super::{HEADER_BYTES, Shared, Slot, SlotLayout, SlotMemory};
 use crate::padded::Padded;
 use crate::wait::{Wait, WaitOutcome, poll, readable};
 
@@ -15,13 +15,14 @@ pub struct Consumer {
     shared: Arc<Shared>,
     /// What `shared.released` holds; only we write it.
     released: usize,
-    /// What `shared.published` held when we last looked.
+    /// What `shared.produced` held when we last looked.
     published_seen: usize,
+    origin_seen: usize,
 }
 
 impl Consumer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, released: 0, published_seen: 0 }
+        Self { shared, released: 0, published_seen: 0, origin_seen: 0 }
     }
 
     /// The oldest datagrams, up to `max`. They stay in the ring until they are released.
@@ -30,7 +31,8 @@ impl Consumer {
             self.look_at_producer();
         }
         let count = self.seen().min(max);
-        Slots { ring: &self.shared, next: self.released, end: self.released.wrapping_add(count) }
+        let next = self.released.wrapping_sub(self.origin_seen);
+        Slots { memory: &self.shared.slots, next, end: next.wrapping_add(count) }
     }
 
     /// Gives the oldest `slots` slots back to the producer.
@@ -47,7 +49,7 @@ impl Consumer {
     /// Datagrams that wait to be released.
     #[must_use]
     pub fn depth(&self) -> usize {
-        self.shared.published.load(Ordering::Acquire).wrapping_sub(self.released)
+        self.shared.produced.published.load(Ordering::Acquire).wrapping_sub(self.released)
     }
 
     /// Most datagrams that waited at once, since the start.
@@ -138,7 +140,8 @@ impl Consumer {
 
     fn look_at_producer(&mut self) {
         // Acquire: what the producer wrote into the slots it published is there.
-        self.published_seen = self.shared.published.load(Ordering::Acquire);
+        self.published_seen = self.shared.produced.published.load(Ordering::Acquire);
+        self.origin_seen = self.shared.produced.origin.load(Ordering::Relaxed);
     }
 
     fn seen(&self) -> usize {
@@ -159,7 +162,8 @@ const PREFETCH_AHEAD: usize = 4;
 /// The datagrams of one look, oldest first.
 #[derive(Debug)]
 pub struct Slots<'a> {
-    ring: &'a Shared,
+    memory: &'a SlotMemory,
+    /// The next slot, counted from the origin.
     next: usize,
     end: usize,
 }
@@ -171,9 +175,8 @@ impl<'a> Iterator for Slots<'a> {
         if self.next == self.end {
             return None;
         }
-        let position = self.next;
+        let (slots, position) = (self.memory, self.next);
         self.next = position.wrapping_add(1);
-        let slots = &self.ring.slots;
         if self.end.wrapping_sub(position) > PREFETCH_AHEAD {
             slots.prefetch_to_read(position.wrapping_add(PREFETCH_AHEAD));
         }

@@ -9,8 +9,10 @@ use super::{Shared, SlotHeader};
 #[derive(Debug)]
 pub struct Producer {
     shared: Arc<Shared>,
-    /// What `shared.published` holds; only we write it.
+    /// What `shared.produced.published` holds; only we write it.
     published: usize,
+    /// What `shared.produced.origin` holds; only we write it.
+    origin: usize,
     /// What `shared.released` held when we last looked: free slots are at least those that follow from it.
     released_seen: usize,
     high_water: usize,
@@ -18,13 +20,14 @@ pub struct Producer {
 
 impl Producer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, published: 0, released_seen: 0, high_water: 0 }
+        Self { shared, published: 0, origin: 0, released_seen: 0, high_water: 0 }
     }
 
     /// Up to `max` free slots to fill, fewer where fewer are free.
     pub fn claim(&mut self, max: usize) -> Claim<'_> {
-        if self.free() < max {
-            self.look_at_consumer();
+        self.look_at_consumer();
+        if self.in_use() == 0 {
+            self.move_origin();
         }
         let len = self.free().min(max);
         Claim { producer: self, len }
@@ -49,10 +52,16 @@ impl Producer {
         self.released_seen = self.shared.released.load(Ordering::Acquire);
     }
 
+    /// Has the next slots lie at the start of the arena. The ring is empty, so nobody reads a slot by the old origin.
+    fn move_origin(&mut self) {
+        self.origin = self.published;
+        self.shared.produced.origin.store(self.origin, Ordering::Relaxed); // seen with what is published next
+    }
+
     fn publish(&mut self, slots: usize) {
         self.published = self.published.wrapping_add(slots);
         // Release: whoever sees the position sees what the slots hold.
-        self.shared.published.store(self.published, Ordering::Release);
+        self.shared.produced.published.store(self.published, Ordering::Release);
         self.note_high_water();
     }
 
@@ -92,11 +101,11 @@ impl Claim<'_> {
         self.len == 0
     }
 
-    /// Has the first cache lines of up to `slots` slots fetched for writing, all at once: a slot has been out of the
-    /// caches since the last lap, and to wait for one after the other would take longer than to receive them.
+    /// Has the first cache lines of up to `slots` slots fetched for writing, all at once: where they are not in the caches,
+    /// to wait for one after the other takes about as long as to receive them.
     pub fn prefetch(&self, slots: usize) {
         for index in 0..slots.min(self.len) {
-            self.producer.shared.slots.prefetch_to_write(self.position(index));
+            self.producer.shared.slots.prefetch_to_write(self.place(index));
         }
     }
 
@@ -106,7 +115,7 @@ impl Claim<'_> {
     /// There is no such slot in the claim.
     pub fn payload(&mut self, index: usize) -> &mut [u8] {
         let slots = &self.producer.shared.slots;
-        let start = slots.payload(self.position(index));
+        let start = slots.payload(self.place(index));
         // SAFETY: the slot is free, so nobody else touches it while we are borrowed, and has room for slot_bytes.
         unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), slots.layout.slot_bytes()) }
     }
@@ -117,7 +126,7 @@ impl Claim<'_> {
     /// There is no such slot in the claim.
     pub fn set_header(&mut self, index: usize, header: SlotHeader) {
         // SAFETY: the slot is free, so nobody else touches it, and its start is aligned for the header.
-        unsafe { self.producer.shared.slots.header(self.position(index)).write(header) };
+        unsafe { self.producer.shared.slots.header(self.place(index)).write(header) };
     }
 
     /// Hands the first `slots` slots to the consumer. It is not woken: see [`Producer::ring_doorbell`].
@@ -129,8 +138,8 @@ impl Claim<'_> {
         self.producer.publish(slots);
     }
 
-    fn position(&self, index: usize) -> usize {
+    fn place(&self, index: usize) -> usize {
         assert!(index < self.len, "slot {index} of {} claimed", self.len);
-        self.producer.published.wrapping_add(index)
+        self.producer.published.wrapping_sub(self.producer.origin).wrapping_add(index)
     }
 }

@@ -32,7 +32,8 @@ pub struct SlotHeader {
     pub ts_recv_ns: u64,
     /// When it was taken from the socket, `CLOCK_REALTIME`. One reading serves all that one system call took.
     pub taken_ns: u64,
-    /// Datagrams that the kernel had dropped at this socket, since it was opened, when this one was queued.
+    /// Datagrams that the kernel had dropped at this socket, since it was opened, when this one was queued. While a line is
+    /// never found empty, the number comes with the last datagram of each system call, and stands for those before it.
     pub socket_drops: u64,
     /// Datagrams of this line that had found the ring full, when this one was taken.
     pub ring_drops: u64,

@@ -80,6 +80,20 @@ fn a_full_ring_gives_no_slot_until_one_is_released() {
 }
 
 #[test]
+fn a_consumer_that_keeps_up_has_the_same_slots_filled_again() {
+    let (mut producer, mut consumer) = small_ring(8);
+    let first = producer.claim(1).payload(0).as_ptr();
+    for number in 0..20 {
+        assert_eq!(producer.claim(8).payload(0).as_ptr(), first);
+        put(&mut producer, number);
+        put(&mut producer, number + 1);
+        assert_eq!(take(&mut consumer, 1, number), 1);
+        assert_ne!(producer.claim(6).payload(5).as_ptr(), first, "a slot is still in use");
+        assert_eq!(take(&mut consumer, 1, number + 1), 1);
+    }
+}
+
+#[test]
 fn a_claim_that_is_dropped_or_published_in_part_leaves_the_rest_free() {
     let (mut producer, mut consumer) = small_ring(4);
     let _ = producer.claim(3);

@@ -14,10 +14,20 @@ pub fn number_of(seq: u64) -> u64 {
     seq.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The protocol, as the Python side would hand it over.
+/// The protocol.
 pub fn plan() -> Arc<Plan> {
+    Arc::new(Plan::from_json(json(10, 8).as_bytes()).expect("the plan is sound"))
+}
+
+/// The protocol with only the last two bytes of the sequence number: it wraps.
+pub fn wrapping_plan() -> Arc<Plan> {
+    Arc::new(Plan::from_json(json(16, 2).as_bytes()).expect("the plan is sound"))
+}
+
+/// The protocol, as the Python side would hand it over, with the sequence number there.
+fn json(sequence_at: usize, sequence_bytes: usize) -> String {
     let code = r#"{"offset": 0, "width": 1, "byte_order": "big"}"#;
-    let json = format!(
+    format!(
         r#"{{
         "name": "numbers",
         "framing": {{
@@ -25,7 +35,7 @@ pub fn plan() -> Arc<Plan> {
             "header": {{
                 "kind": "binary", "bytes": 20,
                 "session": {{"offset": 0, "width": 10, "kind": "ascii"}},
-                "sequence": {{"offset": 10, "width": 8, "byte_order": "big"}},
+                "sequence": {{"offset": {sequence_at}, "width": {sequence_bytes}, "byte_order": "big"}},
                 "count": {{"offset": 18, "width": 2, "byte_order": "big"}},
                 "send_time": null, "payload_length": null, "expect": [], "heartbeat": null,
                 "end_of_session": {{"field": {{"offset": 18, "width": 2, "byte_order": "big"}}, "values": [65535]}}
@@ -44,8 +54,7 @@ pub fn plan() -> Arc<Plan> {
             }}]
         }}
     }}"#
-    );
-    Arc::new(Plan::from_json(json.as_bytes()).expect("the plan is sound"))
+    )
 }
 
 /// Offset of the column `number` in a row.

@@ -2,7 +2,7 @@
 
 use feedhandler_core::event::{Cause, EventKind};
 
-use crate::mold::{heartbeat, packet, packet_of};
+use crate::mold::{self, heartbeat, packet, packet_of};
 use crate::rig::{GRACE_NS, Rig};
 use crate::{A, B, seqs};
 
@@ -146,4 +146,18 @@ fn a_heartbeat_shows_what_was_lost_at_the_tail() {
     assert_eq!(rig.told, [(EventKind::Gap, 2, 3)]);
     rig.on(A, 5_000, &packet(4, 5)).finish();
     assert_eq!((rig.delivered.clone(), rig.channel().lines[A].counters.heartbeats), (vec![1, 4], 2));
+}
+
+#[test]
+fn a_sequence_number_of_few_bits_wraps() {
+    let mut rig = Rig::of(mold::wrapping_plan(), 4096);
+    rig.on(A, 1, &packet(65_530, 65_534)).until(1 + GRACE_NS);
+    rig.on(A, 2_000, &packet(65_534, 65_536)).on(A, 2_001, &packet(65_536, 65_538)).on(
+        B,
+        2_002,
+        &packet(65_536, 65_537),
+    );
+    rig.on(B, 2_003, &packet(65_540, 65_541)).on(A, 2_004, &packet(65_538, 65_540)).finish();
+    assert_eq!(rig.delivered, seqs(65_530..65_541));
+    assert_eq!((rig.units().lost(), rig.units().duplicate, rig.units().unsequenced), (0, 1, 0));
 }

@@ -1,11 +1,14 @@
 //! A pipeline with one channel, what came out of it, and the ledger checked after every step.
 
+use std::sync::Arc;
+
 use feedhandler_core::arbitrate::ArbiterOptions;
 use feedhandler_core::batch::Batch;
 use feedhandler_core::event::{EVENT_KINDS, EventKind};
 use feedhandler_core::ledger::UnitCounters;
 use feedhandler_core::padded::Padded;
 use feedhandler_core::pipeline::{Channel, Datagram, Pipeline, PipelineOptions};
+use feedhandler_core::plan::Plan;
 
 use crate::mold;
 
@@ -31,13 +34,18 @@ pub struct Rig {
 impl Rig {
     /// A channel with the lines A and B.
     pub fn new() -> Self {
-        Self::with_window(4096)
+        Self::of(mold::plan(), 4096)
     }
 
     /// A channel that keeps so many packets beyond a hole.
     pub fn with_window(window_packets: usize) -> Self {
+        Self::of(mold::plan(), window_packets)
+    }
+
+    /// A channel of another protocol.
+    pub fn of(plan: Arc<Plan>, window_packets: usize) -> Self {
         let arbiter = ArbiterOptions { grace_ns: GRACE_NS, window_packets, ..ArbiterOptions::default() };
-        let mut pipeline = Pipeline::new(mold::plan(), PipelineOptions { arbiter, ..PipelineOptions::default() });
+        let mut pipeline = Pipeline::new(plan, PipelineOptions { arbiter, ..PipelineOptions::default() });
         pipeline.add_channel("numbers", ["A".to_owned(), "B".to_owned()]);
         Self { pipeline, delivered: Vec::new(), told: Vec::new(), told_at: Vec::new(), starts: Vec::new() }
     }

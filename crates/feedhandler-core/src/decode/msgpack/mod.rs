@@ -122,6 +122,9 @@ pub(super) fn packet(
             break;
         }
     }
+    if payload.messages.is_some_and(|messages| messages > place) {
+        return Err(Reason::CountTooLarge);
+    }
     decoded.messages = place;
     decoded.trailing_bytes = (end - at) as u64;
     Ok(decoded)

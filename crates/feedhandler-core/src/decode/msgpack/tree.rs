@@ -145,18 +145,30 @@ fn write_map(
         return Err(Reason::WrongKind);
     }
     // Senders write their keys in one order: the entry behind the last one is the likeliest.
-    let mut likely = 0;
+    let (mut likely, mut seen) = (0, 0);
     for _ in 0..head.number {
         let key = read_key(reader)?;
         let (behind, front) = (entries[likely..].iter(), entries[..likely].iter());
         let place = behind.chain(front).position(|(step, _)| key.is(step));
         match place.map(|place| (likely + place) % entries.len()) {
             Some(at) => {
+                note_key(at, &mut seen)?;
                 write_nested(&entries[at].1, reader, row, found)?;
                 likely = (at + 1) % entries.len();
             }
             None => reader.skip()?,
         }
     }
+    Ok(())
+}
+
+/// Refuses a key that comes a second time: nobody can say which of its values is meant.
+#[inline]
+fn note_key(at: usize, seen: &mut u128) -> Result<(), Reason> {
+    let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at)).unwrap_or(0);
+    if *seen & bit != 0 {
+        return Err(Reason::RepeatedKey);
+    }
+    *seen |= bit;
     Ok(())
 }
