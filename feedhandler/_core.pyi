@@ -286,17 +286,17 @@ class DecodeBench:
     """
 
     SLOT_BYTES: ClassVar[int]
-    def __new__(cls, plan: Plan, packets: Sequence[Sequence[int] | bytes], /) -> DecodeBench: ...
+    def __new__(cls, plan: Plan, packets: Sequence[bytes], /) -> DecodeBench: ...
     def arena(self) -> Rows:
         """The memory that the packets lie in."""
     def payloads(self) -> list[tuple[int, int, int]]:
-        """Offset, length and number of messages of each packet's payload."""
+        """Offset and length of each packet's payload in the arena, and its first sequence number."""
     def batch(self) -> Batch:
         """What one round decodes."""
     def decode(self, rounds: int, /) -> int:
-        """Decode the payloads `rounds` times; nanoseconds."""
+        """Decode the payloads `rounds` times, without the GIL; the number of messages."""
     def pipeline(self, rounds: int, /) -> int:
-        """Send the packets through framing, arbitrate, decode and batch `rounds` times; nanoseconds."""
+        """Send the packets through the whole pipeline `rounds` times; the number of messages."""
 
 def core_ghz() -> float:
     """Clock of the core this runs on, GHz, estimated from a chain of dependent additions."""

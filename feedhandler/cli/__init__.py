@@ -1,4 +1,4 @@
-"""The command line: ``feedhandler run``, ``decode``, ``info``, ``replay``, ``check``, ``demo``.
+"""The command line of feedhandler: ``run``, ``decode``, ``info``, ``replay``, ``check``, ``bench``, ``demo``.
 
 General layout: each command has a module of its own and does little more than call the package; `options`
 holds what several of them take, `output` decides what goes to which stream, `tables` draws reports, and
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import typer
 
-from feedhandler.cli import check, decode, demo, info, output, replay, run
+from feedhandler.cli import bench, check, decode, demo, info, output, replay, run
 from feedhandler.errors import AddressError, FeedhandlerError, InvalidFileError, UnknownProtocolError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 for command in (run.run, decode.decode, info.info, replay.replay, check.check, demo.demo):
     app.command()(command)
+app.add_typer(bench.app, name="bench")
 
 FAILURE, USAGE = 1, 2
 

@@ -1,0 +1,1 @@
+"""What `feedhandler bench` runs: ours and its yardsticks in one process, in turn, on the same bytes."""

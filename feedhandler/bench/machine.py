@@ -1,0 +1,62 @@
+"""The machine that a number travels with."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import msgspec
+
+from feedhandler import _core
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where a benchmark ran.
+
+    Parameters
+    ----------
+    cpu
+        Model of the processor.
+    cores
+        Processors that the process may use.
+    core_ghz
+        Clock of the core while it works, estimated from a chain of dependent additions.
+    governor
+        Frequency governor; None where the system does not say.
+    load
+        Runnable threads on the machine over the last minute: other work disturbs a measurement.
+    kernel, python, build_profile
+        Versions, and how the Rust module was built.
+    """
+
+    cpu: str
+    cores: int
+    core_ghz: float
+    governor: str | None
+    load: float
+    kernel: str
+    python: str
+    build_profile: str
+
+
+def machine() -> Machine:
+    """Return what can be known of this machine."""
+    return Machine(
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)),
+        core_ghz=round(_core.core_ghz(), 2),
+        governor=_GOVERNOR.read_text().strip() if _GOVERNOR.exists() else None,
+        load=round(os.getloadavg()[0], 2),
+        kernel=platform.release(),
+        python=sys.version.split()[0],
+        build_profile=_core.BUILD_PROFILE,
+    )
+
+
+def _cpu() -> str:
+    lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())
