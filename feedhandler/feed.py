@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
+from msgspec.structs import replace
 
 from feedhandler import _core
 from feedhandler.address import Address
@@ -178,13 +179,17 @@ class Feed:
             receiver.disarm()
 
 
-def open(config: str | PathLike[str] | Config) -> Feed:  # noqa: A001 — `fh.open`, as of a file
+def open(  # noqa: A001 — `fh.open`, as of a file
+    config: str | PathLike[str] | Config, *, stop_at_end_of_session: bool | None = None
+) -> Feed:
     """Open the lines of a configuration and begin to receive.
 
     Parameters
     ----------
     config
         Path of a configuration file, or a configuration.
+    stop_at_end_of_session
+        Whether iteration ends once every channel's session has ended; if left out, as configured.
 
     Raises
     ------
@@ -200,7 +205,11 @@ def open(config: str | PathLike[str] | Config) -> Feed:  # noqa: A001 — `fh.op
     ...     for batch in feed:
     ...         print(batch["trade"]["price"])
     """
-    return Feed(config if isinstance(config, Config) else load(Path(config)))
+    loaded = config if isinstance(config, Config) else load(Path(config))
+    if stop_at_end_of_session is not None:
+        batch = replace(loaded.batch, stop_at_end_of_session=stop_at_end_of_session)
+        loaded = replace(loaded, batch=batch)
+    return Feed(loaded)
 
 
 def _unpacked(histogram: bytes) -> HdrHistogram:

@@ -6,14 +6,14 @@ padding.
 
 A message with several faults may be refused here for another of them than the fast decoder names, since that
 goes by the order of the bytes and this by the order of the fields. What is refused is the same, but for an
-extension of type -1 that is no timestamp: the `msgpack` package gives up on the whole packet.
+extension of type -1 that is no timestamp: the `msgpack` package gives up on the whole packet (`BeyondOracle`).
 """
 
 from collections.abc import Iterator
 
 import oracle_binary
 import oracle_msgpack
-from oracle_outcomes import Decoded, Header, Malformed, Outcome, Packet, Refused, Unknown
+from oracle_outcomes import BeyondOracle, Decoded, Header, Malformed, Outcome, Packet, Refused, Unknown
 
 from feedhandler.protocol import Protocol
 from feedhandler.protocol.spec import (
@@ -25,6 +25,7 @@ from feedhandler.protocol.spec import (
 )
 
 __all__ = [
+    "BeyondOracle",
     "Decoded",
     "Header",
     "Malformed",

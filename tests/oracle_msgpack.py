@@ -6,6 +6,7 @@ from typing import Any
 
 import msgpack
 from oracle_outcomes import (
+    BeyondOracle,
     Decoded,
     Header,
     Malformed,
@@ -36,6 +37,12 @@ class _Map(tuple[tuple[Any, Any], ...]):
     __slots__ = ()
 
 
+class _Extension(tuple[int, bytes]):
+    """An extension that is no timestamp, of any type: the package's own refuses negative types."""
+
+    __slots__ = ()
+
+
 class Objects:
     """msgpack objects, one behind the other."""
 
@@ -47,6 +54,7 @@ class Objects:
             unicode_errors="surrogateescape",
             strict_map_key=False,
             object_pairs_hook=_Map,
+            ext_hook=lambda code, data: _Extension((code, data)),
             max_buffer_size=max(len(data), 1),
         )
         self._unpacker.feed(data)
@@ -60,9 +68,11 @@ class Objects:
         except msgpack.FormatError:
             raise Malformed("reserved_byte") from None
         except msgpack.StackError:
-            raise Malformed("incomplete") from None  # deeper than the oracle can go
+            raise BeyondOracle("incomplete") from None  # deeper than it can go
         except ValueError as error:
-            raise Malformed("incomplete" if "exceeds" in str(error) else "wrong_kind") from None
+            if "exceeds" in str(error):
+                raise Malformed("incomplete") from None
+            raise BeyondOracle("wrong_kind") from None
         self.at = self._unpacker.tell()
         return value
 

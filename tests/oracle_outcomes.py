@@ -16,6 +16,10 @@ class Malformed(Exception):  # noqa: N818 — the name of its fate in the ledger
         self.reason = reason
 
 
+class BeyondOracle(Malformed):
+    """A packet that the `msgpack` package gives up on for one value: its messages are not known."""
+
+
 @dataclass(frozen=True)
 class Header:
     """A packet's header; what the protocol does not have is None."""

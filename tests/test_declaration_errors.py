@@ -497,6 +497,52 @@ BINARY_FAULTS = [
         'buy = "S"',
         "book.sides: expected other values for buy than for sell, found b'S' for both",
     ),
+    Fault(
+        '{ name = "shares", type = "u32" }',
+        '{ name = "shares", type = "f64" }',
+        "book.messages.order_add.size: expected an integer for the size of an order, which is added and "
+        "subtracted, found shares of type f64",
+    ),
+    Fault(
+        'type = "ascii", length = 4',
+        'type = "ascii", length = 33',
+        "book.messages.order_add.instrument: expected at most 32 bytes of instrument, found symbol of type "
+        "ascii of 33 bytes",
+    ),
+    Fault(
+        'type = "ascii", length = 4',
+        'type = "bytes", length = 4',
+        "book.messages.order_add.instrument: expected an integer or text for instrument, found symbol of "
+        "type bytes",
+    ),
+    Fault(
+        'order_gone = { action = "delete", order_id = "order_id" }',
+        'order_gone = { action = "delete", order_id = "order_id", complete = "why" }',
+        "book.messages.order_gone.complete: expected no key complete, which only level has, found 'why'",
+    ),
+    Fault(
+        'order_gone = { action = "delete", order_id = "order_id" }',
+        'order_gone = { action = "level", instrument = "kind", side = "kind", price = "why", size = "why" }',
+        "book.messages.order_gone.action: expected books made of orders or of levels, found level here and "
+        "add in order_add",
+    ),
+    Fault(
+        'order_gone = { action = "delete", order_id = "order_id" }',
+        'order_gone = { action = "directory", instrument = "order_id", symbol = "why" }',
+        "book.messages.order_gone.symbol: expected text for symbol, found why of type u8",
+    ),
+    Fault(
+        'order_gone = { action = "delete", order_id = "order_id" }',
+        'order_gone = { action = "clear", instrument = "order_id" }',
+        "book.messages.order_gone.instrument: expected text, as every instrument of a book is, found an "
+        "integer",
+    ),
+    Fault(
+        'order_gone = { action = "delete", order_id = "order_id" }',
+        'order_gone = { action = "modify", order_id = "order_id", price = "why", size = "why" }',
+        "book.messages.order_gone.price: expected an integer of scale 4, as every price of a book is, found "
+        "an integer",
+    ),
 ]
 
 MSGPACK_FAULTS = [

@@ -156,6 +156,24 @@ def test_a_feed_that_is_stopped_ends_its_iteration_and_loses_nothing(kind: str) 
     check_whole(report, generator)
 
 
+@pytest.mark.parametrize("is_asked_when_opened", [True, False])
+def test_the_end_of_the_session_ends_the_iteration_only_if_asked(is_asked_when_opened: bool) -> None:
+    generator = Generator(seed=3)
+    configured = config(batch=BatchConfig(stop_at_end_of_session=not is_asked_when_opened))
+    with fh.open(configured, stop_at_end_of_session=is_asked_when_opened) as feed:
+        sender = Sender(destinations(feed))
+        sender.queue([*packets(5, generator), generator.end_of_session(market.START_NS)])
+        timer = threading.Timer(1.0, feed.stop)
+        timer.start()
+        received = sum(batch.size for batch in feed)
+        assert timer.is_alive() == is_asked_when_opened
+        timer.cancel()
+        report = feed.report()
+    assert received == 20
+    check_whole(report, generator)
+    assert [line.ends_of_session for line in report.ledger.channels[0].lines] == [1, 1]
+
+
 def test_poll_returns_in_time_where_nothing_comes() -> None:
     with fh.open(config()) as feed:
         assert feed.poll(0.0) is None

@@ -110,6 +110,27 @@ def test_book_side_may_be_the_message_type() -> None:
     assert book.events["price_level_update"].complete == "event_flags"
 
 
+def test_book_is_handed_over_by_the_columns_it_reads() -> None:
+    spec = load("iex-tops").spec.book
+    assert spec is not None
+    assert msgspec.to_builtins(spec.events) == (
+        {
+            "message": "quote_update",
+            "action": "quote",
+            "instrument": {"column": "symbol"},
+            "bid_price": {"column": "bid_price", "null": 0},
+            "bid_size": {"column": "bid_size"},
+            "ask_price": {"column": "ask_price", "null": 0},
+            "ask_size": {"column": "ask_size"},
+        },
+    )
+    itch = load("itch50").spec.book
+    assert itch is not None
+    assert (itch.buy, itch.sell) == (("B",), ("S",))
+    assert {event.message for event in itch.events}.isdisjoint({"trade", "cross_trade", "broken_trade"})
+    assert load(EXAMPLE).spec.book is None, "trades make no book"
+
+
 def test_msgpack_values_are_found_by_position_or_by_key() -> None:
     quote = load("msgpack").messages["quote"]
     assert [field.path for field in quote.fields.values()] == [(n,) for n in range(7)]
@@ -129,7 +150,7 @@ def test_specification_travels_as_json(protocol: Protocol) -> None:
 def test_json_is_of_the_agreed_form() -> None:
     spec = json.loads(load("iex-tops").spec_json())
 
-    assert set(spec) == {"name", "framing", "file", "messages"}
+    assert set(spec) == {"name", "framing", "file", "messages", "book"}
     assert spec["framing"] == {
         "name": "iex-tp",
         "header": {

@@ -6,9 +6,11 @@ The last step of loading: `feedhandler.protocol.loader` keeps the result and han
 from collections.abc import Mapping
 from typing import cast
 
+from feedhandler.protocol.book import Book
+from feedhandler.protocol.book_fields import compile_book
 from feedhandler.protocol.codes import code_value
 from feedhandler.protocol.declaration import Declaration
-from feedhandler.protocol.message import Field, Message
+from feedhandler.protocol.message import Field, Message, signed_bits
 from feedhandler.protocol.spec import (
     BinaryFieldSpec,
     BinaryKind,
@@ -27,7 +29,11 @@ from feedhandler.protocol.spec import (
 
 
 def compile_spec(
-    declaration: Declaration, framing: FramingSpec, file: FileSpec | None, messages: Mapping[str, Message]
+    declaration: Declaration,
+    framing: FramingSpec,
+    file: FileSpec | None,
+    messages: Mapping[str, Message],
+    book: Book | None,
 ) -> ProtocolSpec:
     """Return the specification of a protocol whose parts have been checked."""
     compiled = (
@@ -35,7 +41,8 @@ def compile_spec(
         if declaration.encoding == "binary"
         else _msgpack(messages, declaration)
     )
-    return ProtocolSpec(declaration.name, framing, file, compiled)
+    compiled_book = None if book is None else compile_book(book, messages)
+    return ProtocolSpec(declaration.name, framing, file, compiled, compiled_book)
 
 
 def _binary(messages: Mapping[str, Message], declaration: Declaration) -> BinaryMessagesSpec:
@@ -106,11 +113,5 @@ def _msgpack_field(field: Field) -> MsgpackFieldSpec:
         width=field.width,
         optional=field.optional,
         nullable=field.nullable,
-        null=_bits(field.null),
+        null=signed_bits(field.null) if isinstance(field.null, int) else 0,
     )
-
-
-def _bits(null: int | bytes | None) -> int:
-    """Return a null as the 64 bits of a signed integer; the greatest unsigned numbers become negative."""
-    value = null if isinstance(null, int) else 0
-    return value - (1 << 64) if value >= 1 << 63 else value

@@ -18,6 +18,7 @@ import msgspec
 from feedhandler._core import Plan
 from feedhandler.errors import DeclarationError, UnknownProtocolError
 from feedhandler.protocol.book import Book, read_book
+from feedhandler.protocol.book_fields import check_fields
 from feedhandler.protocol.codes import with_codes
 from feedhandler.protocol.compile import compile_spec
 from feedhandler.protocol.declaration import Declaration, Encoding
@@ -149,13 +150,16 @@ def resolve(declaration: Declaration, place: Place) -> Protocol:
     messages = with_codes(lay_out(declaration, place), declaration, place)
     framing = read_framing(declaration, place)
     file = read_file_form(declaration, messages, place)
+    book = read_book(declaration, messages, place)
+    if book is not None:
+        check_fields(book, messages, place.at("book"))
     return Protocol(
         name=declaration.name,
         encoding=declaration.encoding,
         messages=messages,
-        spec=compile_spec(declaration, framing, file, messages),
+        spec=compile_spec(declaration, framing, file, messages, book),
         title=declaration.title,
         version=declaration.version,
         specification=declaration.specification,
-        book=read_book(declaration, messages, place),
+        book=book,
     )

@@ -105,3 +105,8 @@ class Message:
     length: int | None = None
     min_length: int | None = None
     doc: str = ""
+
+
+def signed_bits(number: int) -> int:
+    """Return a number's 64 bits as a signed integer; the greatest unsigned numbers become negative."""
+    return number - (1 << 64) if number >= 1 << 63 else number

@@ -201,6 +201,40 @@ class MsgpackMessagesSpec(msgspec.Struct, frozen=True, tag_field="encoding", tag
     messages: tuple[MsgpackMessageSpec, ...]
 
 
+class BookColumnSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A column that a book reads."""
+
+    column: str
+    null: int | None = None
+
+
+class BookEventSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a message does to a book, and which of its columns say so."""
+
+    message: str
+    action: str
+    instrument: BookColumnSpec | None = None
+    symbol: BookColumnSpec | None = None
+    order_id: BookColumnSpec | None = None
+    new_order_id: BookColumnSpec | None = None
+    side: BookColumnSpec | None = None
+    price: BookColumnSpec | None = None
+    size: BookColumnSpec | None = None
+    bid_price: BookColumnSpec | None = None
+    bid_size: BookColumnSpec | None = None
+    ask_price: BookColumnSpec | None = None
+    ask_size: BookColumnSpec | None = None
+    complete: BookColumnSpec | None = None
+
+
+class BookSpec(msgspec.Struct, frozen=True):
+    """What messages do to books."""
+
+    events: tuple[BookEventSpec, ...]
+    buy: tuple[int | str, ...]
+    sell: tuple[int | str, ...]
+
+
 class ProtocolSpec(msgspec.Struct, frozen=True):
     """A whole protocol."""
 
@@ -208,3 +242,4 @@ class ProtocolSpec(msgspec.Struct, frozen=True):
     framing: FramingSpec
     file: FileSpec | None
     messages: BinaryMessagesSpec | MsgpackMessagesSpec
+    book: BookSpec | None = None

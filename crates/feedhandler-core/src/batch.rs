@@ -17,12 +17,38 @@ pub fn order_layout() -> RowLayout {
     RowLayout::new(columns.into_iter().map(|(name, format, width)| (name, format.to_owned(), width)))
 }
 
+/// A row of the arrival order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderEntry {
+    /// Index of the table.
+    pub table: u16,
+    /// Index of the message type's code.
+    pub code: u16,
+    /// Row of the table.
+    pub row: u32,
+}
+
+impl OrderEntry {
+    /// What the bytes of a row say.
+    #[inline]
+    #[must_use]
+    pub fn read(bytes: [u8; ORDER_BYTES]) -> Self {
+        let [t0, t1, c0, c1, r0, r1, r2, r3] = bytes;
+        Self {
+            table: u16::from_le_bytes([t0, t1]),
+            code: u16::from_le_bytes([c0, c1]),
+            row: u32::from_le_bytes([r0, r1, r2, r3]),
+        }
+    }
+}
+
 /// A batch being filled.
 #[derive(Debug)]
 pub struct BatchBuilder {
     tables: Vec<Rows>,
     order: Rows,
     events: Rows,
+    number: u64,
 }
 
 /// A place in a batch to which it can be taken back.
@@ -40,6 +66,7 @@ impl BatchBuilder {
             tables: plan.tables.iter().map(|table| rows(table.layout.row_bytes)).collect(),
             order: rows(ORDER_BYTES),
             events: rows(event::EVENT_BYTES),
+            number: 0,
         }
     }
 
@@ -121,7 +148,10 @@ impl BatchBuilder {
             let next = rows.successor();
             std::mem::replace(rows, next)
         };
+        let number = self.number;
+        self.number += 1;
         Batch {
+            number,
             tables: self.tables.iter_mut().map(|rows| (!rows.is_empty()).then(|| Arc::new(take(rows)))).collect(),
             order: Arc::new(take(&mut self.order)),
             events: Arc::new(take(&mut self.events)),
@@ -133,6 +163,8 @@ impl BatchBuilder {
 /// A closed batch: immutable, and its memory lives as long as anybody holds a part of it.
 #[derive(Clone, Debug)]
 pub struct Batch {
+    /// How many batches came before it: who needs them all can see that one is missing.
+    pub number: u64,
     /// One entry a table of the plan; none where no message of it came.
     pub tables: Vec<Option<Arc<Rows>>>,
     /// Arrival order over the tables, by [`order_layout`].

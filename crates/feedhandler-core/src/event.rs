@@ -19,7 +19,8 @@ pub enum EventKind {
     SessionEnd = 4,
     /// `count` datagrams of a line were dropped before they could be read.
     Drop = 5,
-    /// `count` datagrams or messages could not be used.
+    /// `count` of the messages `first..=last` could not be used and are lost; or, with no cause, a datagram, whose content
+    /// another copy may still bring.
     Malformed = 6,
     /// A line goes on in a session that the channel has left.
     StaleSession = 7,
@@ -39,7 +40,7 @@ pub enum Cause {
     SocketBuffer = 2,
     /// The ring was full and its policy is to drop.
     RingFull = 3,
-    /// Every copy that came was malformed.
+    /// Every copy that came was malformed, or the copy that was delivered has messages that are.
     Malformed = 4,
 }
 
@@ -112,6 +113,23 @@ impl Event {
         }
         row
     }
+
+    /// What a row says: the channel, the position, and the event; none where the row is of another form.
+    #[must_use]
+    pub fn read(row: &[u8]) -> Option<(u16, u64, Self)> {
+        let row: &[u8; EVENT_BYTES] = row.try_into().ok()?;
+        let word = |at: usize| row[at..].first_chunk().map(|bytes| u64::from_ne_bytes(*bytes));
+        let event = Self {
+            kind: EVENT_KINDS.iter().find(|(kind, _)| *kind as u8 == row[0])?.0,
+            cause: CAUSES.iter().find(|(cause, _)| *cause as u8 == row[1])?.0,
+            line: u16::from_ne_bytes([row[4], row[5]]),
+            first: word(8)?,
+            last: word(16)?,
+            count: word(24)?,
+            ts_ns: word(32)?,
+        };
+        Some((u16::from_ne_bytes([row[2], row[3]]), word(40)?, event))
+    }
 }
 
 /// Bytes of an event's row.
@@ -141,5 +159,7 @@ mod tests {
         };
         let names = ["kind", "cause", "channel", "line", "first", "last", "count", "ts_ns", "position"];
         assert_eq!(names.map(value), [1, 1, 3, u64::from(NO_LINE), 5, 7, 3, 99, 7]);
+        assert_eq!(Event::read(&row), Some((3, 7, event)));
+        assert_eq!(Event::read(&[0; EVENT_BYTES]), None, "there is no kind 0");
     }
 }

@@ -2,7 +2,7 @@
 //! rows of columns.
 //!
 //! General layout, in the order data meets it: [`wire`] and [`ring`] (live) or [`capture`] (files) hand datagrams to
-//! [`pipeline`], which drives [`framing`] → [`arbitrate`] → [`decode`] → [`batch`]. [`ledger`] gives every packet and
+//! [`pipeline`], which drives [`framing`] → [`arbitrate`] → [`decode`] → [`batch`]; [`book`] makes books of batches. [`ledger`] gives every packet and
 //! message a fate, [`latency`] every stage a stamp. [`plan`] is a protocol declaration, compiled. The middle is
 //! sans-I/O: it takes bytes and `now_ns`, and returns results. [`send`] is the other end of the wire: what replays are
 //! sent by.
@@ -13,6 +13,7 @@ compile_error!("rows are written in little-endian byte order; no big-endian mach
 pub mod arbitrate;
 pub mod batch;
 pub mod bench;
+pub mod book;
 pub mod cache_padded;
 pub mod capture;
 pub mod clock;

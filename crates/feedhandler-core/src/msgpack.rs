@@ -205,15 +205,11 @@ impl<'a> Reader<'a> {
     /// [`Reason::Incomplete`] where the bytes end first.
     pub fn ext(&mut self, head: Head) -> Result<(i8, &'a [u8]), Reason> {
         let first = self.slot[head.end - 1];
-        let length = self.ext_length(head, first);
+        // fixext 1, 2, 4, 8 and 16 say their length by their first byte; the other formats have told it as a number.
+        let is_fixext = matches!(first, 0xd4..=0xd8) && head.number == 0;
+        let length = if is_fixext { 1 << (first - 0xd4) } else { head.number };
         let kind = self.bytes(1)?[0].cast_signed();
         Ok((kind, self.bytes(length)?))
-    }
-
-    /// Data length of an ext: fixext 1, 2, 4, 8, 16 say it by their first byte.
-    fn ext_length(&self, head: Head, first: u8) -> u64 {
-        let is_fixext = matches!(first, 0xd4..=0xd8) && head.number == 0;
-        if is_fixext { 1 << (first - 0xd4) } else { head.number }
     }
 
     /// Moves behind the next value, whatever it is.

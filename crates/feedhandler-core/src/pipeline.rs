@@ -214,7 +214,7 @@ impl Pipeline {
                     arbiter.counters.seen += decoded.messages;
                 }
                 arbiter.delivered(0, decoded.messages, 0, &mut self.events);
-                self.count(from, 0, &decoded, bytes.bytes());
+                self.count(from, &payload, &decoded);
             }
             Err(reason) => {
                 self.line(from).datagrams += 1;
@@ -345,7 +345,7 @@ impl Pipeline {
                 let arbiter = &mut self.channels[from.channel].arbiter;
                 arbiter.delivered(skip, units, from.ts_ns, &mut self.events);
                 self.line(from).accepted += 1;
-                self.count(from, payload.skip, &decoded, packet.payload.bytes());
+                self.count(from, &payload, &decoded);
             }
             Err(reason) => {
                 self.channels[from.channel].arbiter.unusable(packet.units, from.ts_ns);
@@ -361,7 +361,7 @@ impl Pipeline {
         match self.decoder.packet(&self.plan, &self.plan.framing.delimiter, &payload, &mut self.batch) {
             Ok(decoded) => {
                 self.line(from).accepted += 1;
-                self.count(from, 0, &decoded, packet.payload.bytes());
+                self.count(from, &payload, &decoded);
             }
             Err(reason) => {
                 self.channels[from.channel].arbiter.unusable_unsequenced(packet.units);
@@ -423,7 +423,7 @@ impl Pipeline {
             Ok(decoded) => {
                 self.channels[from.channel].arbiter.released(skip, held);
                 self.line(from).accepted += 1;
-                self.count(from, payload.skip, &decoded, held.payload().bytes());
+                self.count(from, &payload, &decoded);
             }
             Err(reason) => {
                 self.channels[from.channel].arbiter.unusable(held.units(), from.ts_ns);
@@ -433,15 +433,15 @@ impl Pipeline {
     }
 
     #[inline]
-    fn count(&mut self, from: Origin, skip: u64, decoded: &Decoded, bytes: &[u8]) {
+    fn count(&mut self, from: Origin, payload: &Payload<'_>, decoded: &Decoded) {
         let messages = &mut self.channels[from.channel].messages;
-        messages.messages += decoded.messages - skip;
+        messages.messages += decoded.messages - payload.skip;
         messages.rows += decoded.rows;
         messages.unknown += decoded.unknown;
         messages.longer += decoded.longer;
         self.digest.merge(decoded.digest);
         if decoded.malformed > 0 {
-            self.count_malformed(from, decoded, bytes);
+            self.count_malformed(from, payload, decoded);
         }
         if decoded.trailing_bytes > 0 {
             self.line(from).trailing_bytes += decoded.trailing_bytes;
@@ -449,10 +449,16 @@ impl Pipeline {
     }
 
     #[cold]
-    fn count_malformed(&mut self, from: Origin, decoded: &Decoded, bytes: &[u8]) {
+    fn count_malformed(&mut self, from: Origin, payload: &Payload<'_>, decoded: &Decoded) {
         self.channels[from.channel].messages.malformed += decoded.malformed;
+        let places = decoded.faults.iter().map(|fault| fault.place).min().map(|first| [first, decoded.messages - 1]);
+        if let Some([first, last]) = places.map(|places| places.map(|place| payload.leading_of(place).seq)) {
+            let line = line_column(from.line);
+            let lost = Event::of_line(EventKind::Malformed, Cause::Malformed, line, decoded.malformed, from.ts_ns);
+            self.events.push(Event { first, last, ..lost });
+        }
         for fault in &decoded.faults {
-            self.note_sample(from, fault.reason, Some(fault.place), fault.count, bytes);
+            self.note_sample(from, fault.reason, Some(fault.place), fault.count, payload.bytes.bytes());
         }
     }
 
@@ -469,12 +475,11 @@ impl Pipeline {
     fn refuse(&mut self, from: Origin, reason: Reason, bytes: &[u8]) {
         self.line(from).malformed += 1;
         self.channels[from.channel].arbiter.suspect(Cause::Malformed);
+        self.events.push(Event::of_line(EventKind::Malformed, Cause::None, line_column(from.line), 1, from.ts_ns));
         self.note_sample(from, reason, None, 1, bytes);
     }
 
     fn note_sample(&mut self, from: Origin, reason: Reason, place: Option<u64>, count: u64, bytes: &[u8]) {
-        let event = Event::of_line(EventKind::Malformed, Cause::Malformed, line_column(from.line), count, from.ts_ns);
-        self.events.push(event);
         let channel = &self.channels[from.channel];
         self.history.note_malformed(reason, count, || {
             Sample::new(&channel.name, &channel.lines[from.line].name, from.ts_ns, reason, place, bytes)

@@ -1,7 +1,9 @@
 //! A protocol declaration, compiled: what framing and decode look up, checked once so that the hot path need not.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::book::BookPlan;
 use crate::decode::{BinaryPlan, MsgpackPlan};
 use crate::framing::{Delimiter, Framing};
 use crate::layout::RowLayout;
@@ -22,6 +24,8 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Every message type's code.
     pub codes: Vec<CodePlan>,
+    /// What messages do to books, where the declaration says so.
+    pub book: Option<Arc<BookPlan>>,
 }
 
 /// The decoder of a protocol's encoding.
@@ -104,7 +108,8 @@ impl Plan {
             return Err(PlanError::new("messages", format!("1 to {MOST_TABLES} are needed, found {}", tables.len())));
         }
         let codes = codes_of(&tables);
-        Ok(Self { name: spec.name.clone(), framing, file, messages, tables, codes })
+        let book = spec.book.as_ref().map(|book| BookPlan::new(book, &framing, &tables).map(Arc::new)).transpose()?;
+        Ok(Self { name: spec.name.clone(), framing, file, messages, tables, codes, book })
     }
 }
 

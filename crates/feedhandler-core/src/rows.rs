@@ -123,6 +123,16 @@ impl Rows {
         })
     }
 
+    /// The row at `index`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[inline]
+    #[must_use]
+    pub fn row(&self, index: usize) -> &[u8] {
+        &self.bytes()[index * self.row_bytes..][..self.row_bytes]
+    }
+
     /// Where the next row will stand: `row_bytes` and [`ROW_SLACK_BYTES`] may be written from there on.
     ///
     /// The row exists once [`Rows::commit`] was called.

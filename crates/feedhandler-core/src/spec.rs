@@ -17,6 +17,9 @@ pub struct ProtocolSpec {
     pub file: Option<FileSpec>,
     /// The messages.
     pub messages: MessagesSpec,
+    /// What messages do to books, where the declaration says so.
+    #[serde(default)]
+    pub book: Option<BookSpec>,
 }
 
 /// Byte order of a number on the wire.
@@ -371,4 +374,86 @@ pub enum MsgpackKind {
     Bin,
     /// Timestamp extension, as signed nanoseconds since 1970.
     Timestamp,
+}
+
+/// What messages do to books.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookSpec {
+    /// One a message that has a part in the book; trades have none.
+    pub events: Vec<BookEventSpec>,
+    /// Values of a side column that mean a buy.
+    pub buy: Vec<CodeValue>,
+    /// Values of a side column that mean a sell.
+    pub sell: Vec<CodeValue>,
+}
+
+/// What a message does to a book, and which of its columns say so. An action needs some of them and has no use for others.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookEventSpec {
+    /// Name of the message.
+    pub message: String,
+    /// What it does.
+    pub action: BookAction,
+    /// The instrument.
+    pub instrument: Option<BookColumnSpec>,
+    /// The name people know the instrument by.
+    pub symbol: Option<BookColumnSpec>,
+    /// The order.
+    pub order_id: Option<BookColumnSpec>,
+    /// What the order is called from now on.
+    pub new_order_id: Option<BookColumnSpec>,
+    /// Its side.
+    pub side: Option<BookColumnSpec>,
+    /// Price of the order or level.
+    pub price: Option<BookColumnSpec>,
+    /// Size of the order or level, or what an order loses.
+    pub size: Option<BookColumnSpec>,
+    /// Best bid.
+    pub bid_price: Option<BookColumnSpec>,
+    /// Size at the best bid.
+    pub bid_size: Option<BookColumnSpec>,
+    /// Best offer.
+    pub ask_price: Option<BookColumnSpec>,
+    /// Size at the best offer.
+    pub ask_size: Option<BookColumnSpec>,
+    /// 0 while more messages of the same change of the book are to come; of levels only.
+    pub complete: Option<BookColumnSpec>,
+}
+
+/// A column that a book reads.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookColumnSpec {
+    /// Name of the column.
+    pub column: String,
+    /// The value that stands for "there is none", as the bits of an integer column.
+    pub null: Option<i64>,
+}
+
+/// What a message does to a book.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum BookAction {
+    /// A new order rests in the book.
+    Add,
+    /// An order loses a size, and keeps its place.
+    Reduce,
+    /// An order has this size, and this price where there is one, from now on.
+    Modify,
+    /// An order goes, and one with a new identity takes over its side and instrument.
+    Replace,
+    /// An order goes.
+    Delete,
+    /// An order loses a size to a trade, at whatever price.
+    Execute,
+    /// A price has this size in all from now on; 0 takes it away.
+    Level,
+    /// Best bid and offer.
+    Quote,
+    /// An instrument's symbol.
+    Directory,
+    /// An instrument's book is empty.
+    Clear,
 }

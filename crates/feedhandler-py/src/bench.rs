@@ -26,6 +26,7 @@ impl DecodeBench {
 
     #[new]
     #[pyo3(signature = (plan, packets, /))]
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it extracted")]
     fn new(plan: &Plan, packets: Vec<Vec<u8>>) -> PyResult<Self> {
         let bench = bench::DecodeBench::new(Arc::clone(&plan.0), &packets);
         bench.map(|bench| Self(Mutex::new(bench))).map_err(|error| PyValueError::new_err(error.to_string()))

@@ -13,13 +13,15 @@ pub(super) struct Hole {
     pub end: Option<u64>,
     /// When they were noticed.
     pub noticed_ns: u64,
+    /// What is missing is the session's beginning, and nobody knows yet how much of it.
+    pub is_beginning: bool,
 }
 
 impl Arbiter {
     /// Notes that what is expected is missing.
     pub(super) fn notice(&mut self, ts_ns: u64) {
         let first = self.expected();
-        self.hole.get_or_insert(Hole { first, end: None, noticed_ns: ts_ns });
+        self.hole.get_or_insert(Hole { first, end: None, noticed_ns: ts_ns, is_beginning: self.is_opening });
     }
 
     /// What the order allows next at `now_ns`, given that every line was looked at up to then: a packet that waited, or
@@ -78,14 +80,14 @@ impl Arbiter {
 
     /// The hole at `next`: as it was, or, where the last one was filled, as what came behind it tells.
     fn present_hole(&self, last: Hole, next: u64, furthest: u64) -> Hole {
-        if last.first == next {
+        if last.first == next && !last.is_beginning {
             return Hole { end: last.end.filter(|end| *end > next).or(Some(furthest)), ..last };
         }
         let lines = self.lines.iter().filter(|line| line.epoch == self.epoch && line.position > Some(next));
         let waits = self.window.earliest_ns().map(|ts_ns| (ts_ns, Some(furthest)));
         let told = lines.map(|line| (line.moved_ns, line.position)).chain(waits).min();
         let (noticed_ns, end) = told.unwrap_or((last.noticed_ns, Some(furthest)));
-        Hole { first: next, end, noticed_ns }
+        Hole { first: next, end, noticed_ns, is_beginning: false }
     }
 
     /// The first session begins with the earliest unit that any line has brought.

@@ -38,7 +38,7 @@ pub struct Payload<'a> {
 impl Payload<'_> {
     /// Leading columns of the message at `place`.
     #[inline]
-    fn leading_of(&self, place: u64) -> Leading {
+    pub(crate) fn leading_of(&self, place: u64) -> Leading {
         let step = if self.unit == SequenceUnit::Packets { 0 } else { place };
         Leading { seq: self.leading.seq.wrapping_add(step), ..self.leading }
     }

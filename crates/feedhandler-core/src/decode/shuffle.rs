@@ -95,6 +95,7 @@ pub struct Ssse3;
 #[cfg(target_arch = "x86_64")]
 impl Shuffle for Ssse3 {
     #[inline(always)]
+    #[expect(clippy::cast_ptr_alignment, reason = "these loads and stores need no alignment")]
     unsafe fn shuffle(from: *const u8, to: *mut u8, mask: &[u8; LANES]) {
         use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_shuffle_epi8, _mm_storeu_si128};
         // SAFETY: the caller vouches for the memory and for SSSE3; the loads and the store need no alignment.

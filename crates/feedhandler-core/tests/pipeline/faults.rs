@@ -27,6 +27,16 @@ fn what_is_malformed_on_every_line_is_lost_for_that_cause() {
 }
 
 #[test]
+fn messages_that_are_malformed_in_a_good_packet_are_lost_and_told_where() {
+    let mut rig = Rig::new();
+    let blocks = [block(2), b"\0\x03Nxx".to_vec(), block(4)].concat();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &[header(SESSION, 2, 3), blocks].concat()).on(A, 3, &packet(5, 6)).finish();
+    assert_eq!(rig.delivered, [1, 2, 4, 5]);
+    assert_eq!(rig.told, [(EventKind::Malformed, 3, 4)]);
+    assert_eq!(rig.channel().messages.malformed, 1);
+}
+
+#[test]
 fn a_malformed_copy_beyond_a_hole_is_not_kept() {
     let mut rig = Rig::new();
     rig.on(A, 1, &packet(1, 2)).on(A, 2, &cut(packet(3, 5), 1));

@@ -3,7 +3,7 @@
 use feedhandler_core::event::EventKind;
 use feedhandler_core::framing::SessionId;
 
-use crate::mold::{block, end_of_session, heartbeat, packet, packet_of};
+use crate::mold::{block, cut, end_of_session, heartbeat, packet, packet_of};
 use crate::rig::{GRACE_NS, Rig};
 use crate::{A, B, seqs};
 
@@ -40,6 +40,14 @@ fn what_was_sent_before_we_joined_is_not_lost() {
     let mut rig = Rig::new();
     rig.on(A, 1, &packet(1_000, 1_002)).finish();
     assert_eq!((rig.delivered.clone(), rig.units().lost()), (vec![1_000, 1_001], 0));
+}
+
+#[test]
+fn what_is_missing_behind_a_late_beginning_has_a_grace_time_of_its_own() {
+    let mut rig = Rig::new();
+    rig.on(A, 100, &heartbeat(2)).on(A, 101, &packet(1, 2)).on(A, 200, &cut(packet(2, 3), 1));
+    rig.on(B, 100 + GRACE_NS, &packet(2, 6)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (vec![1, 2, 3, 4, 5], 0));
 }
 
 #[test]
