@@ -85,14 +85,14 @@ impl BatchBuilder {
     /// Where the next row of `table` will stand.
     #[inline(always)]
     pub(crate) fn row(&mut self, table: u16) -> *mut u8 {
-        self.tables[usize::from(table)].next()
+        self.tables[usize::from(table)].next_row()
     }
 
     /// The next row of `table`, filled from `template`, which is as long as the row or at most 15 bytes longer.
     #[inline(always)]
     pub(crate) fn blank_row(&mut self, table: u16, template: &[[u8; 16]]) -> &mut [u8] {
         let rows = &mut self.tables[usize::from(table)];
-        let (row, row_bytes) = (rows.next(), rows.row_bytes());
+        let (row, row_bytes) = (rows.next_row(), rows.row_bytes());
         debug_assert!(template.len() * 16 < row_bytes + 16);
         for (piece, index) in template.iter().zip(0..) {
             // SAFETY: `row` has room for row_bytes and ROW_SLACK_BYTES, of which the template uses at most 15.
@@ -114,9 +114,9 @@ impl BatchBuilder {
         // SAFETY: the caller has written the row.
         unsafe { rows.commit() };
         let entry = u64::from(table) | u64::from(code) << 16 | u64::from(row) << 32;
-        // SAFETY: `next` has room for a row of the order: 8 bytes on a multiple of 8, all of which are written.
+        // SAFETY: `next_row` has room for a row of the order, 8 bytes, all of which are written.
         unsafe {
-            self.order.next().cast::<u64>().write(entry.to_le());
+            self.order.next_row().cast::<[u8; ORDER_BYTES]>().write(entry.to_le_bytes());
             self.order.commit();
         }
     }

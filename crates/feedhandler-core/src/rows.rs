@@ -136,8 +136,11 @@ impl Rows {
     /// Where the next row will stand: `row_bytes` and [`ROW_SLACK_BYTES`] may be written from there on.
     ///
     /// The row exists once [`Rows::commit`] was called.
+    ///
+    /// # Panics
+    /// Where the machine has no memory left.
     #[inline]
-    pub fn next(&mut self) -> *mut u8 {
+    pub fn next_row(&mut self) -> *mut u8 {
         if self.len == self.capacity {
             self.grow();
         }
@@ -146,7 +149,7 @@ impl Rows {
         unsafe { block.memory.as_ptr().add(self.len * self.row_bytes) }
     }
 
-    /// Makes the row at [`Rows::next`] part of the table.
+    /// Makes the row at [`Rows::next_row`] part of the table.
     ///
     /// # Safety
     /// All of the row's `row_bytes` bytes must have been written.
@@ -161,8 +164,8 @@ impl Rows {
     /// When `row` is not `row_bytes` long.
     pub fn push(&mut self, row: &[u8]) {
         assert_eq!(row.len(), self.row_bytes);
-        let to = self.next();
-        // SAFETY: `next` has room for row_bytes, and `row` is a borrowed slice of that length elsewhere.
+        let to = self.next_row();
+        // SAFETY: `next_row` has room for row_bytes, and `row` is a borrowed slice of that length elsewhere.
         unsafe { std::ptr::copy_nonoverlapping(row.as_ptr(), to, row.len()) };
         // SAFETY: the whole row was just written.
         unsafe { self.commit() };

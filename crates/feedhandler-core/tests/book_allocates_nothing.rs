@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Counting {
 fn messages(round: u64) -> Vec<Message> {
     let of_order = |n: u64| {
         let (instrument, id) = (u16::try_from(n % 5).expect("small"), round * 100 + n);
-        let (side, price) = if n % 2 == 0 { (Buy, 90) } else { (Sell, 110) };
+        let (side, price) = if n.is_multiple_of(2) { (Buy, 90) } else { (Sell, 110) };
         let price = price + i32::try_from((n * 7 + round) % 13).expect("small");
         [
             Message::Add { instrument, id, side, price, size: 5 },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use feedhandler_core::book::BookState;
 
 use crate::rig::Level;
-use crate::venue::{Message, NO_PRICE, Side};
+use crate::venue::{Declared, Message, NO_PRICE, Side};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Order {
@@ -16,15 +16,21 @@ struct Order {
     size: u32,
 }
 
-/// What was heard of an instrument in the present session, and of what was lost meanwhile.
+/// What was heard of an instrument's orders or levels in the present session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Known {
+    #[default]
+    Nothing,
+    NotFromTheBeginning,
+    /// Everything, from the beginning of the session or since the book was cleared.
+    All,
+    NotWhatWasLost,
+}
+
+/// What was heard of an instrument in the present session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Heard {
-    /// Some message about its orders or levels.
-    any: bool,
-    /// All of them, from the beginning of the session, or since the book was cleared.
-    all: bool,
-    /// Something was lost since they were complete.
-    stale: bool,
+    known: Known,
     /// Best bid and offer before the change that is going on.
     before: Option<[Option<Level>; 2]>,
     quote: Option<((i32, u32), (i32, u32))>,
@@ -35,8 +41,7 @@ struct Heard {
 /// A channel's books, as told by a sequence of messages.
 #[derive(Clone, Debug)]
 pub struct Oracle {
-    has_directory: bool,
-    orders_name_instruments: bool,
+    declared: Declared,
     orders: Vec<Order>,
     levels: BTreeMap<(u16, Side, i32), u32>,
     heard: BTreeMap<u16, Heard>,
@@ -47,10 +52,9 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub fn new(has_directory: bool, orders_name_instruments: bool) -> Self {
+    pub fn new(declared: Declared) -> Self {
         Self {
-            has_directory,
-            orders_name_instruments,
+            declared,
             orders: Vec::new(),
             levels: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -72,8 +76,10 @@ impl Oracle {
         self.is_broken |= self.is_whole;
         self.is_whole = false;
         for heard in self.heard.values_mut() {
-            heard.stale |= heard.all;
-            (heard.all, heard.quote_is_last) = (false, false);
+            heard.quote_is_last = false;
+            if heard.known == Known::All {
+                heard.known = Known::NotWhatWasLost;
+            }
         }
     }
 
@@ -82,26 +88,30 @@ impl Oracle {
         let instrument = message.instrument();
         match message {
             Message::Trade { .. } => return,
-            Message::Directory { .. } if !self.has_directory => return,
+            Message::Directory { .. } if !self.declared.has_directory => return,
             _ => {}
         }
-        let names_it = self.orders_name_instruments
+        let names_it = self.declared.orders_name_instruments
             || !matches!(
                 message,
                 Message::Reduce { .. } | Message::Modify { .. } | Message::Replace { .. } | Message::Delete { .. }
             );
         if names_it && !matches!(message, Message::Quote { .. }) {
-            let is_introduced = !self.has_directory || matches!(message, Message::Directory { .. });
+            let is_introduced = !self.declared.has_directory || matches!(message, Message::Directory { .. });
             let heard = self.heard.entry(instrument).or_default();
-            if !heard.any {
-                (heard.any, heard.all, heard.stale) = (true, self.is_whole && is_introduced, self.is_broken);
+            if heard.known == Known::Nothing {
+                heard.known = match () {
+                    () if self.is_broken => Known::NotWhatWasLost,
+                    () if self.is_whole && is_introduced => Known::All,
+                    () => Known::NotFromTheBeginning,
+                };
             }
         }
         match *message {
             Message::Directory { .. } | Message::Trade { .. } => {}
             Message::Add { id, side, price, size, .. } => self.add(Order { instrument, id, side, price, size }),
             Message::Reduce { id, size, .. } => {
-                self.change(instrument, id, |order| order.size = order.size.saturating_sub(size))
+                self.change(instrument, id, |order| order.size = order.size.saturating_sub(size));
             }
             Message::Modify { id, price, size, .. } => {
                 self.change(instrument, id, |order| (order.price, order.size) = (price, size));
@@ -134,11 +144,13 @@ impl Oracle {
         let heard = self.heard.entry(instrument).or_default();
         let nothing = ((NO_PRICE, 0), (NO_PRICE, 0));
         let (quote, quote_is_last) = (heard.quote.map(|_| nothing), heard.quote.is_some());
-        *heard = Heard { any: true, all: true, quote, quote_is_last, ..Heard::default() };
+        *heard = Heard { known: Known::All, quote, quote_is_last, ..Heard::default() };
     }
 
     fn find(&self, instrument: u16, id: u64) -> Option<usize> {
-        let is_it = |order: &Order| order.id == id && (!self.orders_name_instruments || order.instrument == instrument);
+        let is_it = |order: &Order| {
+            order.id == id && (!self.declared.orders_name_instruments || order.instrument == instrument)
+        };
         self.orders.iter().position(is_it)
     }
 
@@ -188,9 +200,9 @@ impl Oracle {
     /// State of the orders or levels.
     pub fn state(&self, instrument: u16) -> BookState {
         match self.heard[&instrument] {
-            Heard { all: true, before: Some(_), .. } => BookState::Changing,
-            Heard { all: true, .. } => crossed_or_good(&self.best(instrument)),
-            Heard { stale: true, .. } => BookState::Stale,
+            Heard { known: Known::All, before: Some(_), .. } => BookState::Changing,
+            Heard { known: Known::All, .. } => crossed_or_good(&self.best(instrument)),
+            Heard { known: Known::NotWhatWasLost, .. } => BookState::Stale,
             _ => BookState::Building,
         }
     }

@@ -13,6 +13,7 @@ use crate::venue::{Declared, Message, NO_PRICE, Side};
 
 /// What happens next on a channel; what it is depends on what can happen.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent throws of a coin")]
 struct Choice {
     channel: usize,
     action: u8,
@@ -72,7 +73,7 @@ struct Channel {
 
 impl Channel {
     fn new(declared: Declared) -> Self {
-        let mut truth = Oracle::new(declared.has_directory, declared.orders_name_instruments);
+        let mut truth = Oracle::new(declared);
         let heard = truth.clone();
         truth.start_session(true);
         Self {
@@ -158,7 +159,9 @@ impl Channel {
         if first > self.expected_seq {
             self.heard.lose();
         }
-        messages.iter().for_each(|message| self.heard.take(message));
+        for message in &messages {
+            self.heard.take(message);
+        }
         self.expected_seq = self.next_seq;
         self.truth_then = self.truth.clone();
     }

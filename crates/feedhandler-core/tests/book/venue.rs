@@ -96,6 +96,7 @@ impl Bytes {
 
 /// How the venue's messages are declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four questions, each of them independent of the others")]
 pub struct Declared {
     /// Books are made of orders; otherwise of levels.
     pub by_order: bool,
@@ -160,7 +161,9 @@ impl Declared {
             event("delete", "delete", &["order_id"]),
         ];
         if !self.orders_name_instruments {
-            of_orders.iter_mut().for_each(|event| event["instrument"] = Value::Null);
+            for event in &mut of_orders {
+                event["instrument"] = Value::Null;
+            }
         }
         events.extend(of_orders);
         events
