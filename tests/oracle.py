@@ -6,7 +6,7 @@ padding.
 
 A message with several faults may be refused here for another of them than the fast decoder names, since that
 goes by the order of the bytes and this by the order of the fields. What is refused is the same, but for an
-extension of type -1 that is no timestamp: the `msgpack` package gives the whole packet up (`BeyondOracle`).
+extension of type -1 that is no timestamp: the `msgpack` package gives up on the packet then (`BeyondOracle`).
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,10 @@
 """A processor: best prices of a few instruments of the msgpack feed, from columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from rich.table import Table as Drawing
-from rich.text import Text
 
 from feedhandler.batch import Batch
 from feedhandler.cli.tables import plain_table
@@ -17,7 +15,9 @@ _PRICE_SCALE = 4
 _DECIMALS_SHOWN = 2
 
 
-class _Best(NamedTuple):
+class Best(NamedTuple):
+    """The best bid and offer of an instrument, in scaled integers."""
+
     bid_price: int
     ask_price: int
     bid_size: int
@@ -29,33 +29,31 @@ class BestPrices:
 
     def __init__(self) -> None:
         self._symbols: dict[int, str] = {}
-        self._quotes: dict[int, _Best] = {}
+        self._quotes: dict[int, Best] = {}
         self._trades: dict[int, int] = {}
         self._shown: dict[int, int] = {}
 
     @property
-    def quoted(self) -> Mapping[int, tuple[int, int]]:
-        """Bid and ask price of each instrument that was quoted."""
-        return MappingProxyType({number: quote[:2] for number, quote in self._quotes.items()})
+    def quotes(self) -> Mapping[int, Best]:
+        """Last quote of each instrument."""
+        return MappingProxyType(self._quotes)
 
     def take(self, batch: Batch) -> None:
         """Note the quotes and trades of a batch."""
-        for row in batch["instrument"]:
-            self._symbols[int(row["instrument_id"])] = row["symbol"].decode()
-        for row in _last_of_each(batch["quote"]):
-            self._quotes[int(row["instrument_id"])] = _Best(*(int(row[name]) for name in _Best._fields))
-        for row in _last_of_each(batch["trade"]):
-            self._trades[int(row["instrument_id"])] = int(row["price"])
+        for number, symbol in _columns(batch["instrument"], "instrument_id", "symbol"):
+            self._symbols[number] = symbol.decode()
+        for number, *best in _columns(batch["quote"], "instrument_id", *Best._fields):
+            self._quotes[number] = Best(*best)
+        for number, price in _columns(batch["trade"], "instrument_id", "price"):
+            self._trades[number] = price
 
-    def table(self) -> Drawing:
-        """Draw the prices, and which way they went since they were drawn last."""
-        columns = ("instrument", "", "bid size", "bid", "ask", "ask size", "last trade")
-        table = plain_table("best prices", *columns, words=2)
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield the prices, and which way they went since they were asked for last; see `prices_table`."""
         for number, best in sorted(self._quotes.items()):
             middle = best.bid_price + best.ask_price
-            move = np.sign(middle - self._shown.get(number, middle))
-            arrow = (Text("·"), Text("▲", "green"), Text("▼", "red"))[move]
+            before = self._shown.get(number, middle)
             self._shown[number] = middle
+            move = "▲" if middle > before else "▼" if middle < before else "·"
             prices = (
                 f"{best.bid_size:,}",
                 _price(best.bid_price),
@@ -63,26 +61,30 @@ class BestPrices:
                 f"{best.ask_size:,}",
             )
             trade = self._trades.get(number)
-            table.add_row(self._name(number), arrow, *prices, "—" if trade is None else _price(trade))
-        return table
+            yield self._name(number), move, *prices, "—" if trade is None else _price(trade)
 
     def line(self) -> str:
         """Return the prices as one line."""
-        quotes = sorted(self._quotes.items())
-        prices = (f"{_price(best.bid_price)}/{_price(best.ask_price)}" for _, best in quotes)
         return "  ".join(
-            f"{self._name(number)} {both}" for (number, _), both in zip(quotes, prices, strict=True)
+            f"{self._name(number)} {_price(best.bid_price)}/{_price(best.ask_price)}"
+            for number, best in sorted(self._quotes.items())
         )
 
     def _name(self, number: int) -> str:
         return self._symbols.get(number, str(number))
 
 
-def _last_of_each(rows: Table) -> Table:
-    """Return the last row of each instrument."""
-    backwards = rows[::-1]
-    _, first = np.unique(backwards["instrument_id"], return_index=True)
-    return backwards[first]
+def prices_table(rows: Iterable[Sequence[str]]) -> Drawing:
+    """Draw rows of best prices."""
+    columns = ("instrument", "", "bid size", "bid", "ask", "ask size", "last trade")
+    table = plain_table("best prices", *columns, words=2)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _columns(rows: Table, *names: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(rows[name].tolist() for name in names), strict=True)
 
 
 def _price(scaled: int) -> str:

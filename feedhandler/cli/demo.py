@@ -14,7 +14,7 @@ from rich.text import Text
 from feedhandler.address import Address
 from feedhandler.batch import Batch
 from feedhandler.cli import options, output
-from feedhandler.cli.best_prices import BestPrices
+from feedhandler.cli.best_prices import BestPrices, prices_table
 from feedhandler.cli.interrupts import interrupts
 from feedhandler.cli.live import Watch, watch
 from feedhandler.cli.run import receive
@@ -43,10 +43,10 @@ def demo(
     Example: feedhandler demo --seconds 3
     """
     generator, prices = Generator(seed), BestPrices()
-    with Feed(demo_config()) as feed:
+    with Feed(demo_config()) as feed, _shown(feed, prices, enabled=not as_json) as look:
         lines = [(str(line.address.ip), line.address.port) for line in feed.addresses]
         sending = Sending(generator, lines, delays_ns=(0, _LINE_B_DELAY_NS), packets_per_second=rate)
-        with sending, interrupts(sending.stop), _shown(feed, prices, enabled=not as_json) as look:
+        with sending, interrupts(sending.stop):
             timer = threading.Timer(seconds, sending.stop)
             timer.start()
             receive(feed, prices.take, look, duration_s=seconds + _PATIENCE_S)
@@ -78,7 +78,7 @@ def demo_config(port_a: int = 0, port_b: int = 0) -> Config:
 def _shown(feed: Feed, prices: BestPrices, *, enabled: bool) -> Iterator[Watch]:
     """Show the prices move: in a live view on a terminal, in a line a second elsewhere."""
     if output.stderr().is_terminal or not enabled:
-        with watch(feed, enabled=enabled, extra=prices.table) as look:
+        with watch(feed, enabled=enabled, prices=lambda: list(prices.rows())) as look:
             yield look
         return
     due_s = time.monotonic() + 1
@@ -102,9 +102,8 @@ def _wrong(report: Report, prices: BestPrices, generator: Generator) -> Iterator
         yield "the kernel's drop counter could not be read, so that loss is unknown"
     if report.messages != sent:
         yield f"{sent} messages sent, {report.messages} received"
-    if prices.quoted != {
-        number: (quote.bid_price, quote.ask_price) for number, quote in generator.quotes.items()
-    }:
+    last = {number: (quote.bid_price, quote.ask_price) for number, quote in generator.quotes.items()}
+    if {number: quote[:2] for number, quote in prices.quotes.items()} != last:
         yield "the last prices are not those that were sent"
 
 
@@ -113,4 +112,4 @@ def _closing(report: Report, prices: BestPrices, wrong: list[str]) -> Renderable
     counts = f"{report.messages:,} messages in {report.datagrams:,} datagrams on two lines"
     right = f"{counts}: every sum is right, lost 0, and the last prices are those that were sent"
     verdict = [Text(f"✗ {what}", "bold red") for what in wrong] or [Text.assemble(("✓ ", "green"), right)]
-    return Group(prices.table(), latency, ledger_tables(report.ledger), *verdict)
+    return Group(prices_table(prices.rows()), latency, ledger_tables(report.ledger), *verdict)

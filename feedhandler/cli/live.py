@@ -1,28 +1,53 @@
-"""The live view: rates, gaps, percentiles and queue depth of a feed, while it runs."""
+"""The live view's sending side: a few times a second, what is to be seen goes to a process that draws it.
 
+`feedhandler.cli.view` is that process. To draw takes milliseconds of Python: here they would be latencies of
+the feed, there they are not.
+"""
+
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+import msgspec
 
 from feedhandler.batch import Batch
 from feedhandler.cli import output
-from feedhandler.cli.tables import percentiles_table, plain_table
 from feedhandler.feed import Feed
 from feedhandler.report import Report
 
 Watch = Callable[[Batch | None], None]
 """Told of each batch, or of none after some time."""
 
+Row = tuple[str, ...]
+"""What stands in one row of the table above the view."""
+
 _REFRESH_S = 0.25
+_GOODBYE_S = 2.0
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What is to be drawn.
+
+    Parameters
+    ----------
+    report
+        The feed's report, without what has no bound.
+    queue_depth
+        Most datagrams that waited in the ring since the last frame.
+    prices
+        Rows of best prices, where there are some.
+    """
+
+    report: Report
+    queue_depth: int
+    prices: tuple[Row, ...] = ()
 
 
 @contextmanager
-def watch(feed: Feed, *, enabled: bool, extra: Callable[[], RenderableType] | None = None) -> Iterator[Watch]:
+def watch(feed: Feed, *, enabled: bool, prices: Callable[[], Sequence[Row]] | None = None) -> Iterator[Watch]:
     """Show a feed on standard error while it runs, where that is a terminal.
 
     Parameters
@@ -31,72 +56,57 @@ def watch(feed: Feed, *, enabled: bool, extra: Callable[[], RenderableType] | No
         What to show.
     enabled
         Whether to show anything at all.
-    extra
-        What to show above it.
+    prices
+        Gives rows of best prices to show above it.
     """
-    console = output.stderr()
-    if not enabled or not console.is_terminal:
+    if not enabled or not output.stderr().is_terminal:
         yield lambda batch: None  # noqa: ARG005 — a watch's
         return
-    view = _View(feed)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "feedhandler.cli.view", str(theirs.fileno())]
+    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], process_group=0) as viewer:  # noqa: S603 — our own
+        theirs.close()
+        ours.setblocking(False)
+        try:
+            yield _Frames(feed, ours, prices)
+        finally:
+            ours.close()
+            _see_off(viewer)
 
-        def look(batch: Batch | None) -> None:
-            drawn = view.look(batch)
-            if drawn is not None:
-                live.update(drawn if extra is None else Group(extra(), drawn), refresh=True)
 
-        yield look
+def _see_off(viewer: subprocess.Popen[bytes]) -> None:
+    """Wait until the view has cleared the terminal, which it does when its socket is closed."""
+    try:
+        viewer.wait(_GOODBYE_S)
+    except subprocess.TimeoutExpired:
+        viewer.kill()
 
 
-class _View:
-    """Draws a feed every now and then, with the rates since the last drawing."""
+class _Frames:
+    """Sends a frame where it is time for one; a viewer that is behind misses some."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, viewer: socket.socket, prices: Callable[[], Sequence[Row]] | None) -> None:
         self._feed = feed
-        self._before = feed.report()
+        self._viewer = viewer
+        self._prices = prices
         self._due_s = 0.0
         self._queue_depth = 0
 
-    def look(self, batch: Batch | None) -> RenderableType | None:
-        """Note a batch; draw where it is time."""
-        self._queue_depth = max(self._queue_depth, batch.queue_depth if batch is not None else 0)
+    def __call__(self, batch: Batch | None) -> None:
+        if batch is not None:
+            self._queue_depth = max(self._queue_depth, batch.queue_depth)
         if time.monotonic() < self._due_s:
-            return None
+            return
         self._due_s = time.monotonic() + _REFRESH_S
-        report = self._feed.report()
-        drawn = self._draw(report)
-        self._before, self._queue_depth = report, 0
-        return drawn
+        prices = tuple(self._prices()) if self._prices is not None else ()
+        frame = Frame(_bounded(self._feed.report()), self._queue_depth, prices)
+        self._queue_depth = 0
+        with suppress(OSError):  # it is behind, or gone: the feed goes on
+            self._viewer.send(msgspec.msgpack.encode(frame))
 
-    def _draw(self, report: Report) -> RenderableType:
-        parts = [self._rates(report), self._lines(report)]
-        return Group(*parts, *([percentiles_table(report.latency_ns)] if report.latency_ns else []))
 
-    def _rates(self, report: Report) -> Table:
-        before, span_s = self._before, max(report.elapsed_s - self._before.elapsed_s, 1e-9)
-        slots = f"{self._queue_depth:,} of {report.ring.slots:,}" if report.ring else "—"
-        gaps = len(report.gaps) + report.gaps_omitted
-        names = ("elapsed", "messages/s", "datagrams/s", "Mbit/s", "messages", "gaps", "lost", "in the ring")
-        table = plain_table("", *names)
-        table.add_row(
-            f"{report.elapsed_s:,.1f} s",
-            f"{(report.messages - before.messages) / span_s:,.0f}",
-            f"{(report.datagrams - before.datagrams) / span_s:,.0f}",
-            f"{(report.bytes - before.bytes) * 8e-6 / span_s:,.2f}",
-            f"{report.messages:,}",
-            f"{gaps:,}",
-            Text(f"{report.ledger.lost:,}", "red" if report.ledger.lost else ""),
-            slots,
-        )
-        return table
-
-    def _lines(self, report: Report) -> Table:
-        names = ("channel", "line", "datagrams", "accepted", "duplicate", "malformed", "dropped")
-        table = plain_table("lines", *names, words=2)
-        for channel in report.ledger.channels:
-            for line in channel.lines:
-                dropped = line.dropped_socket_buffer + line.dropped_ring_full
-                counts = (line.datagrams, line.accepted, line.duplicate, line.malformed, dropped)
-                table.add_row(channel.name, line.name, *(f"{count:,}" for count in counts))
-        return table
+def _bounded(report: Report) -> Report:
+    gaps = len(report.gaps) + report.gaps_omitted
+    return msgspec.structs.replace(
+        report, gaps=(), gaps_omitted=gaps, malformed_samples=(), sessions=(), unknown_types=()
+    )

@@ -30,6 +30,11 @@ impl LineState {
         *self = Self { epoch, session: Some(session), ..Self::default() };
     }
 
+    /// Where the line had come to is no longer believed.
+    pub fn forget_position(&mut self) {
+        (self.position, self.behind_run) = (None, 0);
+    }
+
     /// The line brought a packet that ends at `end`; `is_next` when it continued the order.
     ///
     /// Copies of what is past leave the position alone; packets that continue the order far below it, time and again,

@@ -113,6 +113,8 @@ pub struct Arbiter {
     /// What happened on this machine that would explain a loss.
     suspicion: Cause,
     suspicion_packets: u32,
+    /// Packets in a row that came far below what is expected, in a range that was declared lost.
+    far_below_run: u32,
     heard_ns: u64,
     /// Fates of the units.
     pub counters: UnitCounters,
@@ -138,6 +140,7 @@ impl Arbiter {
             hole: None,
             suspicion: Cause::None,
             suspicion_packets: 0,
+            far_below_run: 0,
             heard_ns: 0,
             counters: UnitCounters::default(),
         }
@@ -210,6 +213,9 @@ impl Arbiter {
         self.heard_ns = ts_ns;
         let end = first.saturating_add(packet.units);
         let verdict = self.judge_units(first, end, session.next);
+        if verdict == Verdict::Duplicate && self.was_carried_away(first, end, session.next) {
+            return Verdict::Opens;
+        }
         self.lines[line].move_to(end, matches!(verdict, Verdict::Deliver { .. }), ts_ns);
         if packet.kind != PacketKind::Data {
             return self.judge_quiet(packet.kind, end, &session, ts_ns, events);
@@ -298,6 +304,7 @@ impl Arbiter {
         let first = session.next;
         session.next += units - skip;
         let end = session.next;
+        self.far_below_run = 0;
         if self.unit == SequenceUnit::Nothing {
             self.counters.seen += units;
         }
@@ -345,6 +352,7 @@ impl Arbiter {
         let Some(session) = &self.session else { return };
         let first = self.extend(packet.sequence, session.next);
         self.notice(ts_ns);
+        self.far_below_run = 0;
         self.counters.pending += packet.units;
         self.window.insert(line, first, packet, ts_ns);
     }

@@ -14,6 +14,8 @@ const RESTART_HEAD_UNITS: u64 = 64;
 const LISTENING_NS: u64 = 60_000_000_000;
 /// A line that came from a newer session is taken back into an older one after this many packets of it in a row.
 const RETURN_PACKETS: u32 = 8;
+/// A sequence that a stray has carried away is taken back where its lines go on after this many packets of theirs.
+const FAR_BELOW_PACKETS: u32 = 16;
 /// Sessions that are remembered in order to know a line that is stuck in one.
 const REMEMBERED_SESSIONS: usize = 8;
 
@@ -93,6 +95,10 @@ impl Arbiter {
     /// Opens the session of `packet`; the present one must have been settled.
     pub fn open(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) {
         let Past { session, epoch } = self.opened_by(packet, ts_ns);
+        if epoch == self.epoch {
+            self.lines.iter_mut().filter(|state| state.epoch == epoch).for_each(LineState::forget_position);
+        }
+        self.far_below_run = 0;
         let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && session.first > self.first_sequence;
         self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing;
         self.close(ts_ns, events);
@@ -110,10 +116,12 @@ impl Arbiter {
         }
     }
 
-    /// The session that `packet` opens: one that is new, one that starts again, or one that its line comes back to.
+    /// The session that `packet` opens: one that is new, one that starts again, one that its line comes back to, or the
+    /// present one where its lines go on.
     fn opened_by(&self, packet: &Packet<'_>, ts_ns: u64) -> Past {
         let first = match &self.session {
             _ if self.unit == SequenceUnit::Nothing => self.first_sequence,
+            Some(present) if self.is_carried_away() => self.extend(packet.sequence, present.next),
             Some(_) if ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS => self.first_missed(packet.sequence),
             _ => packet.sequence,
         };
@@ -123,8 +131,22 @@ impl Arbiter {
             Some(Past { session, epoch }) => {
                 Past { session: Session { first: session.next, ..*session }, epoch: *epoch }
             }
+            // The lines that went on have never left.
+            None if self.is_carried_away() => Past { session, epoch: self.epoch },
             None => Past { session, epoch: self.epochs + 1 },
         }
+    }
+
+    /// Whether the lines have gone on far below what is expected for so long that what came there was a stray.
+    #[inline]
+    pub(super) fn was_carried_away(&mut self, first: u64, end: u64, next: u64) -> bool {
+        let is_far_below = end.saturating_add(RESTART_DISTANCE_UNITS) < next && self.lost.overlap(first, end) > 0;
+        self.far_below_run = if is_far_below { self.far_below_run + 1 } else { 0 };
+        self.is_carried_away()
+    }
+
+    fn is_carried_away(&self) -> bool {
+        self.far_below_run >= FAR_BELOW_PACKETS
     }
 
     /// First unit of a session that began while we listened, and whose first packet we heard is at `joined`.

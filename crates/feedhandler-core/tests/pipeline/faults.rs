@@ -75,6 +75,33 @@ fn a_stray_at_the_head_of_the_sequence_is_not_a_restart() {
 }
 
 #[test]
+fn a_sequence_that_a_stray_has_carried_away_is_taken_back() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 1_001)).on(B, 1, &packet(1, 1_001)).on(A, 2, &packet(1_000_000, 1_000_001));
+    rig.until(2 + GRACE_NS);
+    assert_eq!(rig.delivered.last(), Some(&1_000_000), "nothing tells it from a packet behind a gap");
+    for seq in 1_001..1_040 {
+        rig.on(A, 10_000 * seq, &packet(seq, seq + 1)).on(B, 10_000 * seq + 1, &packet(seq, seq + 1));
+    }
+    rig.finish();
+    assert_eq!(rig.delivered[1_001..], seqs(1_008..1_040), "after sixteen packets, eight of each line");
+    assert_eq!((rig.units().stale, rig.units().late, rig.starts.len()), (0, 15, 2));
+}
+
+#[test]
+fn a_line_that_lags_behind_a_great_loss_does_not_take_the_sequence_back() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &packet(5_000, 5_001)).until(2 + GRACE_NS);
+    for step in 0..40 {
+        let ts_ns = 10_000 * (step + 1);
+        rig.on(A, ts_ns, &packet(5_001 + step, 5_002 + step)).on(B, ts_ns + 1, &packet(1 + step, 2 + step));
+    }
+    rig.finish();
+    assert_eq!(rig.delivered, [vec![1], seqs(5_000..5_041)].concat());
+    assert_eq!((rig.units().late, rig.starts.len()), (39, 1));
+}
+
+#[test]
 fn a_packet_further_ahead_than_any_session_is_long_is_malformed() {
     let mut rig = Rig::new();
     rig.on(A, 1, &packet(1, 2)).on(A, 2, &packet(1 << 60, (1 << 60) + 1)).on(A, 3, &heartbeat(1 << 60));

@@ -46,7 +46,7 @@ fn what_was_sent_before_we_joined_is_not_lost() {
 fn what_is_missing_behind_a_late_beginning_has_a_grace_time_of_its_own() {
     let mut rig = Rig::new();
     rig.on(A, 100, &heartbeat(2)).on(A, 101, &packet(1, 2)).on(A, 200, &cut(packet(2, 3), 1));
-    rig.on(B, 100 + GRACE_NS, &packet(2, 6)).finish();
+    rig.until(100 + GRACE_NS).on(B, 150 + GRACE_NS, &packet(2, 6)).finish();
     assert_eq!((rig.delivered.clone(), rig.units().lost()), (vec![1, 2, 3, 4, 5], 0));
 }
 
