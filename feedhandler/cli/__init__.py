@@ -25,6 +25,7 @@ app = typer.Typer(
 for command in (run.run, decode.decode, info.info, replay.replay, check.check, demo.demo):
     app.command()(command)
 app.add_typer(bench.app, name="bench")
+app.add_typer(bench.app, name="bench")
 
 FAILURE, USAGE = 1, 2
 

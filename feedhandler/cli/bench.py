@@ -1,4 +1,4 @@
-"""``feedhandler bench``: measurements, each beside what it is to be compared with."""
+"""``feedhandler bench``: how fast the parts are, beside yardsticks in the same run."""
 
 from typing import Annotated
 
@@ -9,46 +9,52 @@ from rich.table import Table
 
 from feedhandler.bench.decode import Case, Result, run
 from feedhandler.cli import options, output
-from feedhandler.cli.tables import facts
+from feedhandler.cli.tables import facts, plain_table
 
-app = typer.Typer(no_args_is_help=True, help="Measure, beside what it is to be compared with.")
+app = typer.Typer(help="Measure the parts beside yardsticks, in the same run.", no_args_is_help=True)
 
 
 @app.callback()
 def bench() -> None:
-    """Measure, beside what it is to be compared with."""
+    """Measure the parts beside yardsticks, in the same run."""
 
 
 @app.command()
 def decode(
     *,
-    rounds: Annotated[
-        int, typer.Option(min=1, help="Rounds, in each of which every contender runs once.")
-    ] = 7,
-    seconds: Annotated[float, typer.Option(min=0.01, max=60, help="How long each runs in a round.")] = 0.3,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs in each.")] = 7,
+    seconds: Annotated[float, typer.Option(min=0.01, help="How long each contender runs in a round.")] = 0.3,
     as_json: options.AsJson = False,
 ) -> None:
-    """Decode packets in memory on one core, and let decoders written by hand and Python's do the same.
+    """Measure decode beside decoders written by hand and Python's ways, on one core.
 
     Example: feedhandler bench decode --rounds 5
     """
-    result = run(rounds, seconds)
+    with output.working("bench decode"):
+        result = run(rounds, seconds)
     output.result(msgspec.to_builtins(result), _tables(result), as_json=as_json)
 
 
 def _tables(result: Result) -> RenderableType:
-    machine = {key: str(value) for key, value in msgspec.to_builtins(result.machine).items()}
-    return Group(facts(machine), *(_case_table(name, case) for name, case in result.cases.items()))
+    machine = result.machine
+    where = facts(
+        {
+            "processor": f"{machine.cpu}, {machine.core_ghz} GHz, governor {machine.governor or 'not known'}",
+            "load": f"{machine.load} on {machine.cores} cores",
+            "versions": f"Linux {machine.kernel}, Python {machine.python}, {machine.build_profile} build",
+            "loop": f"{result.loop}, {result.rounds} rounds of {result.seconds} s for each contender",
+        }
+    )
+    return Group(where, *(_case(name, case) for name, case in result.cases.items()))
 
 
-def _case_table(name: str, case: Case) -> Table:
-    table = Table(title=f"{name}: {case.bytes / case.messages:.0f} bytes a message", title_justify="left")
-    table.add_column("contender")
-    for column in ("messages/s", "spread", "ours is"):
-        table.add_column(column, justify="right")
+def _case(name: str, case: Case) -> Table:
+    size = case.bytes / max(case.messages, 1)
+    title = f"{name}: {case.messages:,} messages of {size:.1f} bytes"
+    table = plain_table(title, "contender", "million messages/s", "spread", "ours is as fast, times")
     for contender, rate in case.rates.items():
-        cells = (f"{rate.messages_per_s:,.0f}", f"{rate.spread:.1%}", f"{rate.ratio:.2f}x")
-        table.add_row(contender, *cells)
+        millions = f"{rate.messages_per_s / 1e6:,.2f}"
+        table.add_row(contender, millions, f"{rate.spread:.1%}", f"{rate.ratio:,.2f}")
     for contender in case.not_built:
-        table.add_row(contender, "not built", "", "")
+        table.add_row(contender, "not built here", "", "")
     return table

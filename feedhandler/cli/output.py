@@ -74,3 +74,14 @@ def progress(what: str) -> Iterator[Advance]:
                 bar.update(task, completed=done_bytes, total=total_bytes or None)
 
         yield advance
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on standard error, where that is a terminal, that something goes on whose end nobody knows."""
+    console = stderr()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield

@@ -1,7 +1,9 @@
 //! How many datagrams a second the receive thread and a consumer that drains the ring take, as a ratio to a bare
 //! `recvmmsg` loop that only counts, on one processor.
 //!
-//! `cargo run --release -p feedhandler-core --example receive_rate -- MODE [BYTES [ROUNDS [WAIT]]]`
+//! `cargo run --release -p feedhandler-core --example receive_rate -- MODE [BYTES [ROUNDS [WAIT [WAIT]]]]`
+//!
+//! The first WAIT is the consumer's, the second the receive thread's: `spin`, `yield`, `block` or `sleep:MICROSECONDS`.
 //!
 //! MODE `overload`: a sender on another processor sends as fast as it can, all the time. What arrives may be limited by the
 //! sender. MODE `backlog`: everything waits in the receive buffer before the clock starts, so the receiver is the limit.
@@ -36,7 +38,8 @@ enum Mode {
 struct Setup {
     mode: Mode,
     bytes: usize,
-    wait: Wait,
+    /// Of the consumer, and of the receive thread.
+    waits: [Wait; 2],
 }
 
 fn main() {
@@ -47,9 +50,8 @@ fn main() {
         "backlog" => Mode::Backlog,
         _ => Mode::Overload,
     };
-    let policy = argument(3, "block");
-    let wait = serde_json::from_str(&policy).or_else(|_| serde_json::from_str(&format!("\"{policy}\""))).unwrap();
-    let setup = Setup { mode, bytes: argument(1, "30").parse().unwrap(), wait };
+    let waits = [3, 4].map(|index| wait(&argument(index, "block")));
+    let setup = Setup { mode, bytes: argument(1, "30").parse().unwrap(), waits };
     pin(RECEIVE_CPU);
     let mut rounds = [const { Vec::new() }; 3];
     for _ in 0..argument(2, "5").parse().unwrap() {
@@ -67,6 +69,14 @@ fn main() {
             result.cpu_ns,
             result.lost * 100.0
         );
+    }
+}
+
+/// A policy by name, or `sleep:MICROSECONDS`.
+fn wait(policy: &str) -> Wait {
+    match policy.strip_prefix("sleep:") {
+        Some(us) => Wait::Sleep { us: us.parse().unwrap() },
+        None => serde_json::from_str(&format!("\"{policy}\"")).unwrap(),
     }
 }
 
@@ -135,7 +145,7 @@ fn line(setup: Setup) -> LineSpec {
 }
 
 fn receiver(setup: Setup) -> Outcome {
-    let options = ReceiveOptions { cpu: Some(RECEIVE_CPU), ..ReceiveOptions::default() };
+    let options = ReceiveOptions { cpu: Some(RECEIVE_CPU), wait: setup.waits[1], ..ReceiveOptions::default() };
     let arena = Arena::allocate(options.layout().unwrap().arena_bytes());
     let mut receiver = Receiver::start(&[line(setup)], &options, arena).unwrap();
     let to = receiver.reports()[0].address;
@@ -146,7 +156,7 @@ fn receiver(setup: Setup) -> Outcome {
     let outcome = measure(setup, to, options.slots as u64, drops, || {
         let mut receiver = receiver.borrow_mut();
         let consumer = receiver.consumer();
-        if consumer.depth() == 0 && consumer.wait(setup.wait, OVERLOAD) != WaitOutcome::Ready {
+        if consumer.depth() == 0 && consumer.wait(setup.waits[0], OVERLOAD) != WaitOutcome::Ready {
             return 0;
         }
         let taken = consumer.peek(256).inspect(|slot| sum += u64::from(slot.payload.bytes()[0])).count();

@@ -112,13 +112,23 @@ impl BatchBuilder {
         #[expect(clippy::cast_possible_truncation, reason = "a batch is closed long before 2^32 rows")]
         let row = rows.len() as u32;
         // SAFETY: the caller has written the row.
-        unsafe { rows.commit() };
+        unsafe { rows.commit(1) };
         let entry = u64::from(table) | u64::from(code) << 16 | u64::from(row) << 32;
         // SAFETY: `next_row` has room for a row of the order, 8 bytes, all of which are written.
         unsafe {
             self.order.next_row().cast::<[u8; ORDER_BYTES]>().write(entry.to_le_bytes());
-            self.order.commit();
+            self.order.commit(1);
         }
+    }
+
+    /// Begins a run of at most `most` rows of `table` for messages with `code`.
+    #[inline(always)]
+    pub(crate) fn run(&mut self, table: u16, code: u16, most: u64) -> Run<'_> {
+        let (rows, order) = (&mut self.tables[usize::from(table)], &mut self.order);
+        let (row, entry_at) = (rows.next_row(), order.next_row().cast());
+        let room = rows.room().min(order.room()).min(usize::try_from(most).unwrap_or(usize::MAX));
+        let entry = u64::from(table) | u64::from(code) << 16 | (rows.len() as u64) << 32;
+        Run { row_bytes: rows.row_bytes(), rows, order, row, entry_at, entry, room, len: 0 }
     }
 
     /// Appends an event.
@@ -173,4 +183,63 @@ pub struct Batch {
     pub events: Arc<Rows>,
     /// Datagrams that waited in the ring when the batch was closed.
     pub queue_depth: usize,
+}
+
+/// Rows of one table that come one behind the other: what they share is looked up once.
+///
+/// Invariant: the `len` rows before `row`, and as many entries of the order before `entry_at`, have been written; there
+/// is memory for `room` rows more.
+pub(crate) struct Run<'a> {
+    rows: &'a mut Rows,
+    order: &'a mut Rows,
+    row_bytes: usize,
+    row: *mut u8,
+    entry_at: *mut [u8; ORDER_BYTES],
+    /// Entry of the next row: table, code and index, each in its bits.
+    entry: u64,
+    room: usize,
+    len: usize,
+}
+
+impl Run<'_> {
+    /// Whether the run may grow by a row; at its beginning it may, unless it was to have none.
+    #[inline(always)]
+    pub fn has_room(&self) -> bool {
+        self.room > 0
+    }
+
+    /// Where the next row will stand, aligned to 8 bytes: it and [`crate::rows::ROW_SLACK_BYTES`] may be written.
+    #[inline(always)]
+    pub fn row(&self) -> *mut u8 {
+        self.row
+    }
+
+    /// Makes the row at [`Run::row`] part of the run.
+    ///
+    /// # Safety
+    /// There must be room ([`Run::has_room`]), and all of the row's bytes must have been written.
+    #[inline(always)]
+    pub unsafe fn commit(&mut self) {
+        debug_assert!(self.has_room());
+        // SAFETY: there is room for a row and an entry (the caller vouches for it), so both pointers stay in their tables.
+        unsafe {
+            self.entry_at.write(self.entry.to_le_bytes());
+            self.entry_at = self.entry_at.add(1);
+            self.row = self.row.add(self.row_bytes);
+        }
+        self.entry += 1 << 32;
+        self.room -= 1;
+        self.len += 1;
+    }
+
+    /// Makes the run part of the batch; returns its length.
+    #[inline(always)]
+    pub fn finish(self) -> usize {
+        // SAFETY: so many rows and entries have been written (invariant).
+        unsafe {
+            self.rows.commit(self.len);
+            self.order.commit(self.len);
+        }
+        self.len
+    }
 }

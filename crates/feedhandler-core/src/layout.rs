@@ -58,8 +58,10 @@ fn leading() -> [(&'static str, String, usize); 3] {
     [("seq", "u8".into(), 8), ("ts_recv_ns", "u8".into(), 8), ("channel", "u2".into(), 2)]
 }
 
-/// Bytes that the leading columns take: [`Leading::write`] fills them.
+/// Bytes that the leading columns take.
 pub const LEADING_BYTES: usize = 18;
+/// Words of eight bytes that hold them: [`Leading::words`]. Every row has as many.
+pub const LEADING_WORDS: usize = 3;
 
 /// The leading columns of a row.
 #[derive(Clone, Copy, Debug)]
@@ -73,15 +75,20 @@ pub struct Leading {
 }
 
 impl Leading {
-    /// Writes the leading columns at the start of `row`.
+    /// Writes the leading columns, and nothing behind them, at the start of `row`.
     ///
     /// # Panics
     /// When `row` is shorter than [`LEADING_BYTES`].
     #[inline]
     pub fn write(&self, row: &mut [u8]) {
-        row[..8].copy_from_slice(&self.seq.to_ne_bytes());
-        row[8..16].copy_from_slice(&self.ts_recv_ns.to_ne_bytes());
-        row[16..LEADING_BYTES].copy_from_slice(&self.channel.to_ne_bytes());
+        row[..LEADING_BYTES].copy_from_slice(&self.words().map(u64::to_le_bytes).as_flattened()[..LEADING_BYTES]);
+    }
+
+    /// The beginning of a row: the columns and zeros behind them.
+    #[inline(always)]
+    #[must_use]
+    pub fn words(&self) -> [u64; LEADING_WORDS] {
+        [self.seq, self.ts_recv_ns, u64::from(self.channel)]
     }
 }
 
@@ -96,9 +103,11 @@ mod tests {
         assert_eq!(offsets, [("seq", 0, 8), ("ts_recv_ns", 8, 8), ("channel", 16, 2)]);
         assert_eq!(layout.row_bytes, 24);
 
-        let mut row = [0; 24];
-        Leading { seq: 1, ts_recv_ns: 2, channel: 3 }.write(&mut row);
-        assert_eq!((row[0], row[8], row[16]), (1, 2, 3));
+        let leading = Leading { seq: 1, ts_recv_ns: 2, channel: 3 };
+        let mut row = [0xee; 24];
+        leading.write(&mut row);
+        assert_eq!((row[0], row[8], row[16], row[LEADING_BYTES]), (1, 2, 3, 0xee));
+        assert_eq!(leading.words().map(u64::to_ne_bytes).as_flattened()[..LEADING_BYTES], row[..LEADING_BYTES]);
     }
 
     #[test]

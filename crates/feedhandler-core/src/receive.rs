@@ -129,8 +129,8 @@ impl Receiver {
     /// (`CLOCK_REALTIME`) is in the ring, or counted in `ring_drops`. 0 before all lines have been looked at.
     ///
     /// It is the oldest of the lines' instants. A line's is the clock reading before the look that found its socket empty;
-    /// while a line is never found empty, the stamp of the last datagram taken from it, because a socket is first in,
-    /// first out. It stands still while the ring is full and datagrams are left in the sockets, and may step back with the
+    /// while a line is never found empty, the stamp of the last datagram taken from it, if older than the look, because a
+    /// socket is first in, first out. It stands still while the ring is full and datagrams are left in the sockets, and may step back with the
     /// system's clock. While all lines are quiet it advances at least every millisecond, or as often as
     /// [`Wait::Sleep`] says.
     ///

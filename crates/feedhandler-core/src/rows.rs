@@ -70,7 +70,7 @@ impl Pool {
 /// Rows of one width, one behind the other.
 ///
 /// Invariant: the first `len * row_bytes` bytes of the block are initialised, and the block is at least
-/// [`ROW_SLACK_BYTES`] larger than that.
+/// `ROW_SLACK_BYTES` larger than that.
 #[derive(Debug)]
 pub struct Rows {
     block: Option<Block>,
@@ -133,7 +133,7 @@ impl Rows {
         &self.bytes()[index * self.row_bytes..][..self.row_bytes]
     }
 
-    /// Where the next row will stand: `row_bytes` and [`ROW_SLACK_BYTES`] may be written from there on.
+    /// Where the next row will stand: `row_bytes` and `ROW_SLACK_BYTES` may be written from there on.
     ///
     /// The row exists once [`Rows::commit`] was called.
     ///
@@ -149,13 +149,21 @@ impl Rows {
         unsafe { block.memory.as_ptr().add(self.len * self.row_bytes) }
     }
 
-    /// Makes the row at [`Rows::next_row`] part of the table.
+    /// Rows that may be written from [`Rows::next_row`] on without asking again.
+    #[inline]
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.capacity - self.len
+    }
+
+    /// Makes the `rows` rows from [`Rows::next_row`] on part of the table.
     ///
     /// # Safety
-    /// All of the row's `row_bytes` bytes must have been written.
+    /// There must be [`Rows::room`] for them, and all of their bytes must have been written.
     #[inline]
-    pub unsafe fn commit(&mut self) {
-        self.len += 1;
+    pub unsafe fn commit(&mut self, rows: usize) {
+        debug_assert!(rows <= self.room());
+        self.len += rows;
     }
 
     /// Appends a row that is at hand as bytes.
@@ -168,7 +176,7 @@ impl Rows {
         // SAFETY: `next_row` has room for row_bytes, and `row` is a borrowed slice of that length elsewhere.
         unsafe { std::ptr::copy_nonoverlapping(row.as_ptr(), to, row.len()) };
         // SAFETY: the whole row was just written.
-        unsafe { self.commit() };
+        unsafe { self.commit(1) };
     }
 
     /// Takes the last `rows` rows away.

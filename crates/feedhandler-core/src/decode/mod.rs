@@ -19,6 +19,7 @@ use crate::malformed::Reason;
 use crate::padded::Padded;
 use crate::plan::{MessagesPlan, Plan};
 use crate::spec::SequenceUnit;
+use msgpack::Widths;
 
 /// A packet's messages, and which of them are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -115,13 +116,20 @@ pub struct Decoder {
     scratch: Vec<u8>,
     /// A message without its optional fields is completed here.
     short: Vec<u8>,
+    widths: Widths,
 }
 
 impl Decoder {
     /// A decoder for packets of `plan`.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        Self { counts: vec![0; plan.codes.len()], unknown: Vec::new(), scratch: Vec::new(), short: Vec::new() }
+        Self {
+            counts: vec![0; plan.codes.len()],
+            unknown: Vec::new(),
+            scratch: Vec::new(),
+            short: Vec::new(),
+            widths: Widths::default(),
+        }
     }
 
     /// Rows so far, by index of [`Plan::codes`].

@@ -15,6 +15,7 @@ pub(super) struct Codes {
 
 pub(super) const NO_CODE: u16 = u16::MAX;
 const SMALL_CODES: i64 = 4096;
+const MOST_FIXINT: usize = 0x7f;
 
 impl Codes {
     pub fn add(&mut self, spec: &MsgpackMessageSpec, table: u16) -> Result<(), PlanError> {
@@ -54,6 +55,11 @@ impl Codes {
 
     pub fn of_text(&self, text: &[u8]) -> Option<usize> {
         self.of_other(|code| matches!(code, CodeValue::Text(known) if known.as_bytes() == text))
+    }
+
+    /// Index of the code that is written as this one byte; [`NO_CODE`] where there is none.
+    pub fn of_fixint(&self, byte: usize) -> u16 {
+        if byte > MOST_FIXINT { NO_CODE } else { self.small.get(byte).copied().unwrap_or(NO_CODE) }
     }
 
     fn of_other(&self, is_it: impl Fn(&CodeValue) -> bool) -> Option<usize> {

@@ -8,15 +8,17 @@ use crate::spec::{MsgpackFieldSpec, MsgpackKind, MsgpackMessageSpec};
 /// A field's value, and where it goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaf {
-    to: usize,
-    store: Store,
+    /// Where the column stands in the row.
+    pub to: usize,
+    /// How it is written.
+    pub store: Store,
     is_required: bool,
     is_nullable: bool,
 }
 
 /// How a value becomes a column.
 #[derive(Clone, Copy, Debug)]
-enum Store {
+pub(super) enum Store {
     Uint { bytes: usize, bits: u32 },
     Int { bytes: usize, bits: u32 },
     Float32,
@@ -31,6 +33,11 @@ impl Leaf {
     /// A field whose column stands at `to` of the row.
     pub fn new(field: &MsgpackFieldSpec, to: usize) -> Self {
         Self { to, store: store(field), is_required: !field.optional, is_nullable: field.nullable }
+    }
+
+    /// The same with the column at `to`.
+    pub fn at(self, to: usize) -> Self {
+        Self { to, ..self }
     }
 
     /// Reads the value and writes the column; counts it in `found` where it must be there.

@@ -1,28 +1,38 @@
 //! Messages that are msgpack objects.
+//!
+//! [`walk`] goes through a packet. A message that is one array of numbers goes the short way ([`flat`]), any other the
+//! long one ([`tree`]); both write the same rows.
 
 mod codes;
+mod flat;
+mod head;
 mod leaf;
 mod path;
 mod tree;
+mod walk;
+mod widths;
 
-use super::{Decoded, Decoder, Payload};
-use crate::batch::BatchBuilder;
-use crate::framing::Delimiter;
-use crate::layout::{LEADING_BYTES, RowLayout};
+use crate::layout::RowLayout;
 use crate::malformed::Reason;
-use crate::msgpack::{Head, Kind, Reader};
+use crate::msgpack::{self, Kind, Reader};
 use crate::plan::PlanError;
 use crate::spec::{MsgpackMessageSpec, StepSpec};
-use codes::{Codes, NO_CODE};
+use codes::Codes;
+use flat::Flat;
+use head::{Head, Heads};
 use leaf::format;
 use path::enter;
 use tree::Message;
+pub(super) use walk::{packet, skip_at};
+pub(super) use widths::Widths;
 
 /// Everything decode knows of a protocol of msgpack objects.
 #[derive(Debug)]
 pub struct MsgpackPlan {
     code: Option<Vec<StepSpec>>,
     codes: Codes,
+    /// What the short way begins with; none where no message has one.
+    heads: Option<Heads>,
     messages: Vec<Message>,
     layouts: Vec<RowLayout>,
 }
@@ -33,8 +43,13 @@ impl MsgpackPlan {
     /// # Errors
     /// [`PlanError`] where paths contradict each other or a column cannot have its width.
     pub fn new(code: Option<&[StepSpec]>, specs: &[MsgpackMessageSpec]) -> Result<Self, PlanError> {
-        let mut plan =
-            Self { code: code.map(<[_]>::to_vec), codes: Codes::default(), messages: Vec::new(), layouts: Vec::new() };
+        let mut plan = Self {
+            code: code.map(<[_]>::to_vec),
+            codes: Codes::default(),
+            heads: None,
+            messages: Vec::new(),
+            layouts: Vec::new(),
+        };
         for (spec, table) in specs.iter().zip(0_u16..) {
             if code.is_some() == spec.codes.is_empty() {
                 let what = "a message has codes exactly where the protocol has a code path";
@@ -46,10 +61,21 @@ impl MsgpackPlan {
             plan.messages.push(Message::new(spec, &layout)?);
             plan.layouts.push(layout);
         }
+        if plan.messages.iter().any(|message| message.flat.is_some()) {
+            plan.heads = Heads::new(code, &plan.codes);
+        }
         if code.is_none() && specs.len() > 1 {
             return Err(PlanError::new("messages", "several messages need a code that tells them apart"));
         }
         Ok(plan)
+    }
+
+    /// The short way for the message at `at` of `slot`, where it has one.
+    #[inline]
+    fn flat_at(&self, slot: &[u8], at: usize) -> Option<(&Flat, Head)> {
+        let head = self.heads.as_ref()?.at(slot, at)?;
+        let flat = self.messages[usize::from(head.table)].flat.as_ref()?;
+        (flat.head == head.first()).then_some((flat, head))
     }
 
     /// Row layouts, one a message.
@@ -83,9 +109,9 @@ impl MsgpackPlan {
             }
         }
         match reader.head() {
-            Ok(Head { kind: Kind::Unsigned, number, .. }) => number.to_string(),
-            Ok(Head { kind: Kind::Signed, number, .. }) => number.cast_signed().to_string(),
-            Ok(Head { kind: Kind::Str, number, .. }) => {
+            Ok(msgpack::Head { kind: Kind::Unsigned, number, .. }) => number.to_string(),
+            Ok(msgpack::Head { kind: Kind::Signed, number, .. }) => number.cast_signed().to_string(),
+            Ok(msgpack::Head { kind: Kind::Str, number, .. }) => {
                 let text = reader.bytes(number.min(MOST_CODE_TEXT)).unwrap_or_default();
                 String::from_utf8_lossy(text).into_owned()
             }
@@ -97,88 +123,5 @@ impl MsgpackPlan {
 /// Bytes of an unknown textual code that a report shows.
 const MOST_CODE_TEXT: u64 = 32;
 
-/// Decodes a packet.
-pub(super) fn packet(
-    plan: &MsgpackPlan,
-    delimiter: &Delimiter,
-    payload: &Payload<'_>,
-    decoder: &mut Decoder,
-    out: &mut BatchBuilder,
-) -> Result<Decoded, Reason> {
-    let (slot, end) = (payload.bytes.slot(), payload.bytes.len());
-    let mut decoded = Decoded::default();
-    let (mut at, mut place) = (0, 0);
-    while payload.messages.map_or(at < end, |messages| place < messages) {
-        if at >= end {
-            return Err(Reason::CountTooLarge);
-        }
-        at = if place < payload.skip {
-            skip_at(slot, at, end)?
-        } else {
-            message(plan, payload, place, at, decoder, &mut decoded, out)?
-        };
-        place += 1;
-        if matches!(delimiter, Delimiter::Whole) {
-            break;
-        }
-    }
-    if payload.messages.is_some_and(|messages| messages > place) {
-        return Err(Reason::CountTooLarge);
-    }
-    decoded.messages = place;
-    decoded.trailing_bytes = (end - at) as u64;
-    Ok(decoded)
-}
-
-pub(super) fn skip_at(slot: &[u8], at: usize, end: usize) -> Result<usize, Reason> {
-    let mut reader = Reader::new(slot, at, end);
-    reader.skip()?;
-    Ok(reader.at)
-}
-
-/// Decodes the object at `at`, counts its fate, and says where the next begins.
-#[inline(always)]
-fn message(
-    plan: &MsgpackPlan,
-    payload: &Payload<'_>,
-    place: u64,
-    at: usize,
-    decoder: &mut Decoder,
-    decoded: &mut Decoded,
-    out: &mut BatchBuilder,
-) -> Result<usize, Reason> {
-    let (slot, end) = (payload.bytes.slot(), payload.bytes.len());
-    let leading = payload.leading_of(place);
-    let mut reader = Reader::new(slot, at, end);
-    let written = match plan.find(reader) {
-        Ok(Some(code)) => {
-            let table = plan.codes.table[code];
-            let message = &plan.messages[usize::from(table)];
-            let row = out.blank_row(table, &message.template);
-            leading.write(&mut row[..LEADING_BYTES]);
-            message.write(&mut reader, row).map(|()| Some((table, code)))
-        }
-        Ok(None) => Ok(None),
-        Err(reason) => Err(reason),
-    };
-    match written {
-        Ok(Some((table, code))) => {
-            // SAFETY: `blank_row` has written the whole row.
-            unsafe { out.commit(table, u16::try_from(code).unwrap_or(NO_CODE)) };
-            decoded.rows += 1;
-            decoder.counts[code] += 1;
-        }
-        Ok(None) => {
-            reader = Reader::new(slot, skip_at(slot, at, end)?, end);
-            decoded.unknown += 1;
-            decoder.note_unknown(plan.code_text(Reader::new(slot, at, end)));
-        }
-        Err(reason) => {
-            // The object does not fit the declaration; where it does not even end, the whole packet is of no use.
-            reader = Reader::new(slot, skip_at(slot, at, end)?, end);
-            decoded.note_fault(place, reason);
-        }
-    }
-    decoded.digest.add(leading.seq, payload.digest_place(place), &slot[at..reader.at]);
-    Ok(reader.at)
-}
+#[cfg(test)]
+mod tests;

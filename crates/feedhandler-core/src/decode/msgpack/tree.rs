@@ -1,5 +1,6 @@
 //! The general way to read an object: the tree of the declared paths, walked beside it.
 
+use super::flat::Flat;
 use super::leaf::{Leaf, null};
 use super::path::read_key;
 use crate::layout::RowLayout;
@@ -16,6 +17,8 @@ pub(super) struct Message {
     pub template: Vec<[u8; PIECE]>,
     /// Fields that must be there.
     required: u32,
+    /// The short way, where there is one.
+    pub flat: Option<Flat>,
 }
 
 /// Bytes in which a template is copied.
@@ -47,7 +50,8 @@ impl Message {
                 .map_err(|what| PlanError::new(format!("{}.{}", spec.name, field.name), what))?;
         }
         let template = row.chunks_exact(PIECE).map(|piece| piece.try_into().unwrap_or([0; PIECE])).collect();
-        Ok(Self { root, template, required })
+        let flat = root.elements().and_then(|elements| Flat::new(&elements, &row[..layout.row_bytes]));
+        Ok(Self { root, template, required, flat })
     }
 
     /// Fills `row` from the object at `reader`.
@@ -78,6 +82,13 @@ impl Node {
             *self = Self::Map(Vec::new());
         }
         self.child(step)?.insert(rest, leaf)
+    }
+
+    /// The elements of an array that holds nothing but values.
+    fn elements(&self) -> Option<Vec<Leaf>> {
+        let Self::Array(elements) = self else { return None };
+        let leaf = |node: &Self| if let Self::Leaf(leaf) = node { Some(*leaf) } else { None };
+        elements.iter().map(leaf).collect()
     }
 
     fn child(&mut self, step: &StepSpec) -> Result<&mut Self, &'static str> {
