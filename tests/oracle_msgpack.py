@@ -61,8 +61,16 @@ class Objects:
 
     def next(self) -> Any:
         """Unpack the next object."""
+        return self._read(self._unpacker.unpack)
+
+    def array_length(self) -> int:
+        """Step into an array, and return how many objects it holds."""
+        length: int = self._read(self._unpacker.read_array_header)
+        return length
+
+    def _read(self, read: Callable[[], Any]) -> Any:
         try:
-            value = self._unpacker.unpack()
+            value = read()
         except msgpack.OutOfData:
             raise Malformed("incomplete") from None
         except msgpack.FormatError:
@@ -125,15 +133,15 @@ def read_packet(protocol: Protocol, header: Header, body: bytes) -> Packet:
     objects = Objects(body)
     delimiter = protocol.spec.framing.delimiter
     outcomes: list[Outcome] = []
+    count = header.count
     if isinstance(delimiter, MsgpackArraySpec):
-        array = objects.next()
-        if not isinstance(array, list):
-            raise Malformed("wrong_kind")
-        if header.count is not None and header.count > len(array):
+        length = objects.array_length()
+        if count is not None and count > length:
             raise Malformed("count_too_large")
-        outcomes = [_outcome(protocol, value) for value in array]
-        return Packet(header, tuple(outcomes), len(body) - objects.at)
-    while objects.at < len(body) if header.count is None else len(outcomes) < header.count:
+        count = length if count is None else count
+    if isinstance(delimiter, WholeSpec) and count is not None and count > 1:
+        raise Malformed("count_too_large")
+    while objects.at < len(body) if count is None else len(outcomes) < count:
         if objects.at >= len(body):
             raise Malformed("count_too_large")
         outcomes.append(_outcome(protocol, objects.next()))
@@ -165,7 +173,7 @@ def _find_object(protocol: Protocol, value: object) -> tuple[str, Message] | Unk
     assert isinstance(spec, MsgpackMessagesSpec)
     if spec.code is None:
         return only_message(protocol)
-    code = _at(value, spec.code)
+    code = _at(value, spec.code, may_repeat=True)
     if type(code) is not int and not isinstance(code, str):
         raise Malformed("missing_field" if code is _MISSING else "wrong_kind")
     for message in spec.messages:
@@ -178,8 +186,8 @@ def _find_object(protocol: Protocol, value: object) -> tuple[str, Message] | Unk
 _MISSING = object()
 
 
-def _at(value: Any, path: tuple[StepSpec, ...]) -> Any:
-    """Follow a path into a value."""
+def _at(value: Any, path: tuple[StepSpec, ...], *, may_repeat: bool = False) -> Any:
+    """Follow a path into a value. Of a key that may come twice, the first is meant."""
     for step in path:
         if isinstance(step, int):
             if not isinstance(value, list):
@@ -188,16 +196,18 @@ def _at(value: Any, path: tuple[StepSpec, ...]) -> Any:
         else:
             if not isinstance(value, _Map):
                 raise Malformed("wrong_kind")
-            value = _entry(value, step)
+            value = _entry(value, step, may_repeat=may_repeat)
         if value is _MISSING:
             return _MISSING
     return value
 
 
-def _entry(pairs: _Map, step: str | IntKeySpec) -> Any:
+def _entry(pairs: _Map, step: str | IntKeySpec, *, may_repeat: bool) -> Any:
     key = step.key if isinstance(step, IntKeySpec) else step
     found = [value for known, value in pairs if type(known) is type(key) and known == key]
-    return found[-1] if found else _MISSING
+    if len(found) > 1 and not may_repeat:
+        raise Malformed("repeated_key")
+    return found[0] if found else _MISSING
 
 
 def _column(field: Field, value: object) -> Any:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import market
+import numpy as np
 import pytest
 from captures import capture
 
@@ -142,6 +143,23 @@ def test_unknown_protocols_and_addresses_are_refused(tmp_path: Path) -> None:
         fh.read(tmp_path / "day.pcap", "itch5")
     with pytest.raises(fh.AddressError, match="expected ADDRESS:PORT"):
         fh.read(tmp_path / "day.pcap", "msgpack", channels={"a": ["239.1.1.1"]})
+
+
+def test_events_stand_before_the_messages_they_precede(tmp_path: Path) -> None:
+    market.write_capture(tmp_path / "torn.pcap", lost_on_a={10, 11}, lost_on_b={10, 11})
+    (batch,) = fh.read(tmp_path / "torn.pcap", "msgpack", channels=market.CHANNELS)
+    seqs = np.array([int(row["seq"]) for _, row in batch.rows()])
+    start, gap = batch.events[:2]
+    assert (start["kind"], start["position"]) == (fh.EventKind.SESSION_START, 0)
+    assert (gap["kind"], seqs[gap["position"]]) == (fh.EventKind.GAP, gap["last"] + 1)
+
+
+def test_a_file_of_messages_begins_with_its_session(tmp_path: Path) -> None:
+    system_event = bytes.fromhex("000c 53 0000 0000 000000000001 4f")
+    (tmp_path / "day.itch").write_bytes(system_event * 3)
+    (batch,) = fh.read(tmp_path / "day.itch", "itch50")
+    assert batch.size == 3
+    assert [(event["kind"], event["position"]) for event in batch.events] == [(fh.EventKind.SESSION_START, 0)]
 
 
 def test_info_tells_the_streams_of_a_capture(tmp_path: Path) -> None:

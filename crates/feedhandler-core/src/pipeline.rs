@@ -197,6 +197,7 @@ impl Pipeline {
     pub fn on_messages(&mut self, channel: usize, delimiter: &Delimiter, bytes: Padded<'_>) {
         let from = Origin { channel, line: 0, ts_ns: 0 };
         self.open_file_session(from);
+        self.bring_events(channel);
         self.line(from).bytes += bytes.len() as u64;
         let first = self.channels[channel].arbiter.expected();
         let payload = Payload {
