@@ -7,9 +7,11 @@ mod fuzz;
 use std::sync::Arc;
 
 use feedhandler_core::malformed::Reason;
-use feedhandler_core::plan::Plan;
+use feedhandler_core::plan::{Plan, PlanError};
 use feedhandler_core::report::Report;
-use feedhandler_core::spec::DelimiterSpec;
+use feedhandler_core::spec::{
+    DelimiterSpec, MessagesSpec, MsgpackFieldSpec, MsgpackKind, MsgpackMessageSpec, StepSpec,
+};
 use fuzz::chance::Chance;
 use fuzz::encoder::{self, Header};
 use fuzz::protocols::{self, Protocol};
@@ -67,4 +69,49 @@ fn a_key_that_comes_twice_is_malformed_even_where_another_is_missing() {
     twice.extend(&good[price..price + 5]);
     twice.extend(&good[quantity + 8..]);
     assert_eq!(played(&protocol, &twice).malformed_by_reason[&Reason::RepeatedKey], 1);
+}
+
+/// A message that is a map of `keys` integer keys, each with a column.
+fn wide(keys: i64) -> Result<Protocol, PlanError> {
+    let field = |key| MsgpackFieldSpec {
+        name: format!("f{key}"),
+        path: vec![StepSpec::IntKey { key }],
+        kind: MsgpackKind::Uint,
+        width: 1,
+        optional: true,
+        nullable: false,
+        null: 0,
+    };
+    let fields = (0..keys).map(field).collect();
+    let mut spec = (*protocols::crypto_trades().spec).clone();
+    let messages = vec![MsgpackMessageSpec { name: "wide".into(), codes: Vec::new(), fields }];
+    (spec.messages, spec.book) = (MessagesSpec::Msgpack { code: None, messages }, None);
+    Ok(Protocol { plan: Arc::new(Plan::new(&spec)?), spec: Arc::new(spec) })
+}
+
+/// A map with these keys, each of value 7.
+fn map_of(keys: &[u16]) -> Vec<u8> {
+    let mut map = vec![0xde];
+    map.extend(u16::try_from(keys.len()).expect("few keys").to_be_bytes());
+    for key in keys {
+        map.extend([&[0xcd][..], &key.to_be_bytes(), &[7]].concat());
+    }
+    map
+}
+
+#[test]
+fn a_key_that_comes_twice_is_malformed_however_many_are_declared() {
+    let protocol = wide(1_000).expect("a sound plan");
+    let all: Vec<_> = (0..1_000).collect();
+    assert_eq!(played(&protocol, &map_of(&all)).messages, 1);
+    for repeated in [0, 127, 128, 129, 640, 999] {
+        let twice = played(&protocol, &map_of(&[all.as_slice(), &[repeated]].concat()));
+        assert_eq!(twice.malformed_by_reason.get(&Reason::RepeatedKey), Some(&1), "{repeated}");
+    }
+}
+
+#[test]
+fn a_map_of_more_keys_than_can_be_told_apart_is_refused_when_it_is_declared() {
+    let error = wide(4_097).expect_err("too many keys").to_string();
+    assert!(error.contains("4096"), "{error}");
 }

@@ -8,6 +8,7 @@ mod flat;
 mod head;
 mod leaf;
 mod path;
+mod seen;
 mod tree;
 mod walk;
 mod widths;

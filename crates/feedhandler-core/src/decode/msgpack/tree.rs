@@ -3,6 +3,7 @@
 use super::flat::Flat;
 use super::leaf::{Leaf, null};
 use super::path::read_key;
+use super::seen::{FEW_KEYS, MOST_KEYS, Seen};
 use crate::layout::RowLayout;
 use crate::malformed::Reason;
 use crate::msgpack::{Kind, Reader};
@@ -101,6 +102,9 @@ impl Node {
             (Self::Map(entries), StepSpec::Key(_) | StepSpec::IntKey { .. }) => {
                 let known = entries.iter().position(|(key, _)| key == step);
                 let at = known.unwrap_or(entries.len());
+                if known.is_none() && at == MOST_KEYS {
+                    return Err("a map has at most 4096 keys");
+                }
                 if known.is_none() {
                     entries.push((step.clone(), Self::Skip));
                 }
@@ -151,35 +155,39 @@ fn write_map(
     row: &mut [u8],
     found: &mut u32,
 ) -> Result<(), Reason> {
+    if entries.len() <= FEW_KEYS {
+        write_entries(entries, reader, row, found, Seen::few())
+    } else {
+        write_entries(entries, reader, row, found, Seen::most())
+    }
+}
+
+#[inline(always)]
+fn write_entries<const WORDS: usize>(
+    entries: &[(StepSpec, Node)],
+    reader: &mut Reader<'_>,
+    row: &mut [u8],
+    found: &mut u32,
+    mut seen: Seen<WORDS>,
+) -> Result<(), Reason> {
     let head = reader.head()?;
     if head.kind != Kind::Map {
         return Err(Reason::WrongKind);
     }
     // Senders write their keys in one order: the entry behind the last one is the likeliest.
-    let (mut likely, mut seen) = (0, 0);
+    let mut likely = 0;
     for _ in 0..head.number {
         let key = read_key(reader)?;
         let (behind, front) = (entries[likely..].iter(), entries[..likely].iter());
         let place = behind.chain(front).position(|(step, _)| key.is(step));
         match place.map(|place| (likely + place) % entries.len()) {
             Some(at) => {
-                note_key(at, &mut seen)?;
+                seen.note(at)?;
                 write_nested(&entries[at].1, reader, row, found)?;
                 likely = (at + 1) % entries.len();
             }
             None => reader.skip()?,
         }
     }
-    Ok(())
-}
-
-/// Refuses a key that comes a second time: nobody can say which of its values is meant.
-#[inline]
-fn note_key(at: usize, seen: &mut u128) -> Result<(), Reason> {
-    let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at)).unwrap_or(0);
-    if *seen & bit != 0 {
-        return Err(Reason::RepeatedKey);
-    }
-    *seen |= bit;
     Ok(())
 }
