@@ -138,7 +138,9 @@ def read_packet(protocol: Protocol, header: Header, body: bytes) -> Packet:
         length = objects.array_length()
         if count is not None and count > length:
             raise Malformed("count_too_large")
-        count = length if count is None else count
+        if count is not None and count < length:
+            raise Malformed("count_too_small")
+        count = length
     if isinstance(delimiter, WholeSpec) and count is not None and count > 1:
         raise Malformed("count_too_large")
     while objects.at < len(body) if count is None else len(outcomes) < count:

@@ -16,6 +16,8 @@ pub enum Reason {
     BlockLength,
     /// The header counts more messages than the packet holds.
     CountTooLarge,
+    /// The header counts fewer messages than the array that holds them.
+    CountTooSmall,
     /// The datagram was larger than the ring's slot and was cut off.
     DatagramCutOff,
     /// One stray packet was far ahead of the sequence that went on without it.
@@ -48,6 +50,7 @@ impl Reason {
             Self::PayloadLength => "payload_length",
             Self::BlockLength => "block_length",
             Self::CountTooLarge => "count_too_large",
+            Self::CountTooSmall => "count_too_small",
             Self::DatagramCutOff => "datagram_cut_off",
             Self::ImplausibleSequence => "implausible_sequence",
             Self::MessageTooShort => "message_too_short",

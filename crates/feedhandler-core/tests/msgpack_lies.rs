@@ -39,13 +39,14 @@ fn played(protocol: &Protocol, packet: &[u8]) -> Report {
 }
 
 #[test]
-fn of_an_array_the_messages_that_the_header_counts_are_delivered() {
+fn an_array_that_is_not_as_long_as_the_header_counts_is_malformed() {
     let protocol = delimited(DelimiterSpec::MsgpackArray {});
     assert_eq!(counted(&protocol, 3, 3).messages, 3);
-    let more = counted(&protocol, 5, 3);
-    assert_eq!((more.messages, more.ledger.channels[0].units.delivered), (3, 3));
-    assert!(more.ledger.channels[0].lines[0].counters.trailing_bytes > 0);
-    assert_eq!(counted(&protocol, 3, 4).malformed_by_reason[&Reason::CountTooLarge], 1);
+    for (messages, count, reason) in [(3, 4, Reason::CountTooLarge), (5, 3, Reason::CountTooSmall)] {
+        let report = counted(&protocol, messages, count);
+        assert_eq!((report.messages, report.malformed_by_reason[&reason]), (0, 1), "{messages} counted as {count}");
+        assert_eq!(report.ledger.channels[0].lines[0].counters.malformed, 1);
+    }
 }
 
 #[test]

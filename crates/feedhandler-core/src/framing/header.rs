@@ -1,5 +1,7 @@
 //! The packet header: session, sequence, count, send time; at fixed offsets or as a msgpack array.
 
+use std::cmp::Ordering;
+
 use serde::{Serialize, Serializer};
 
 use crate::field::IntField;
@@ -77,11 +79,12 @@ impl Packet<'_> {
         if head.kind != Kind::Array {
             return Err(Reason::WrongKind);
         }
-        if self.messages.is_some_and(|messages| messages > head.number) {
-            return Err(Reason::CountTooLarge);
+        // Where the two disagree, nobody can say which messages the sequence numbers are those of.
+        match self.messages.map(|messages| messages.cmp(&head.number)) {
+            Some(Ordering::Greater) => return Err(Reason::CountTooLarge),
+            Some(Ordering::Less) => return Err(Reason::CountTooSmall),
+            Some(Ordering::Equal) | None => self.messages = Some(head.number),
         }
-        // Of more than the header counts, the rest is not part of the sequence.
-        self.messages = Some(self.messages.unwrap_or(head.number));
         self.payload = behind(self.payload, reader.at, self.payload.len() - reader.at);
         Ok(())
     }
