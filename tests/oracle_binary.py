@@ -2,7 +2,17 @@
 
 import struct
 
-from oracle_outcomes import Decoded, Header, Malformed, Outcome, Refused, Unknown, only_message, packet_kind
+from oracle_outcomes import (
+    Decoded,
+    Header,
+    Malformed,
+    Outcome,
+    Refused,
+    Unknown,
+    only_message,
+    packet_kind,
+    send_time,
+)
 
 from feedhandler.protocol import Field, Kind, Message, Protocol
 from feedhandler.protocol.spec import (
@@ -35,7 +45,7 @@ def read_header(spec: BinaryHeaderSpec, payload: bytes) -> tuple[Header, bytes]:
         session=_session(spec, payload),
         sequence=_maybe_int(spec.sequence, payload),
         count=count,
-        send_time=_maybe_int(spec.send_time, payload),
+        send_time=send_time(_maybe_int(spec.send_time_seconds, payload), _maybe_int(spec.send_time, payload)),
     )
     return header, payload[spec.bytes : end]
 

@@ -17,6 +17,7 @@ from oracle_outcomes import (
     only_message,
     packet_kind,
     refuse,
+    send_time,
 )
 
 from feedhandler.protocol import Field, Kind, Message, Protocol
@@ -104,7 +105,7 @@ def read_header(spec: MsgpackHeaderSpec, payload: bytes) -> tuple[Header, bytes]
         session=None if spec.session is None else _session(elements[spec.session]),
         sequence=number(spec.sequence),
         count=count,
-        send_time=number(spec.send_time),
+        send_time=send_time(number(spec.send_time_seconds), number(spec.send_time)),
     )
     return header, payload[objects.at :]
 

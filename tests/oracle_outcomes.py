@@ -81,6 +81,11 @@ def packet_kind(is_end_of_session: bool, is_heartbeat: bool, count: int | None) 
     return "heartbeat" if is_heartbeat or count == 0 else "data"
 
 
+def send_time(seconds: int | None, number: int | None) -> int | None:
+    """Return a send time that may stand in two fields, the second of which is the nanoseconds."""
+    return number if seconds is None or number is None else seconds * 1_000_000_000 + number
+
+
 def only_message(protocol: Protocol) -> tuple[str, Message]:
     """Return the message of a protocol that has but one, which goes by its name."""
     (message,) = protocol.messages.values()

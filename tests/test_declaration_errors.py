@@ -401,6 +401,12 @@ BINARY_FAULTS = [
         "framing.header[3].role (version): expected one field for sequence, found a second",
     ),
     Fault(
+        '{ name = "version", type = "u8", expect = [1] }',
+        '{ name = "sent", type = "u32", role = "send_time_seconds" }',
+        "framing.header[3].role (sent): expected a field with role send_time as well: "
+        "the nanoseconds of the second, found none",
+    ),
+    Fault(
         'role = "count"',
         'role = "number"',
         "framing.header[2].role (count): expected one of 'session', ..., found 'number'",
@@ -613,8 +619,8 @@ MSGPACK_FAULTS = [
     Fault(
         "heartbeat = [1]",
         'role = "payload_length", excludes = 0',
-        "framing.header[0].role (kind): expected one of session, sequence, count, send_time, found "
-        "'payload_length'",
+        "framing.header[0].role (kind): expected one of session, sequence, count, send_time, "
+        "send_time_seconds, found 'payload_length'",
     ),
     Fault(
         'code = "trade"',

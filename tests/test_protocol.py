@@ -10,7 +10,7 @@ import pytest
 from captures import ROOT
 
 from feedhandler.protocol import Action, Event, Kind, Protocol, load, shipped
-from feedhandler.protocol.spec import ProtocolSpec
+from feedhandler.protocol.spec import BinaryHeaderSpec, IntSpec, ProtocolSpec
 
 EXAMPLE = ROOT / "configs" / "protocols" / "crypto_trades.toml"
 
@@ -69,6 +69,32 @@ def test_message_type_is_the_first_column_of_every_message() -> None:
     for name in shipped():
         for message in load(name).messages.values():
             assert next(iter(message.fields)) == "message_type"
+
+
+def test_a_send_time_may_stand_in_two_fields(tmp_path: Path) -> None:
+    header = """name = "two"
+encoding = "binary"
+byte_order = "little"
+[framing]
+name = "two"
+counts = "nothing"
+delimiter = "whole"
+header = [
+    { name = "send_time", type = "u32", role = "send_time_seconds" },
+    { name = "send_time_ns", type = "u32", role = "send_time" },
+]
+[messages.only]
+fields = [{ name = "value", type = "u8" }]
+"""
+    (tmp_path / "two.toml").write_text(header)
+    protocol = load(tmp_path / "two.toml")
+
+    spec = protocol.spec.framing.header
+
+    assert isinstance(spec, BinaryHeaderSpec)
+    assert spec.send_time_seconds == IntSpec(0, 4, "little")
+    assert spec.send_time == IntSpec(4, 4, "little")
+    assert list(protocol.dtypes) == ["only"], "the plan can be made"
 
 
 def test_protocol_cannot_be_changed() -> None:
@@ -160,6 +186,7 @@ def test_json_is_of_the_agreed_form() -> None:
             "sequence": {"offset": 24, "width": 8, "byte_order": "little"},
             "count": {"offset": 14, "width": 2, "byte_order": "little"},
             "send_time": {"offset": 32, "width": 8, "byte_order": "little"},
+            "send_time_seconds": None,
             "payload_length": {"field": {"offset": 12, "width": 2, "byte_order": "little"}, "excludes": 40},
             "expect": [
                 {

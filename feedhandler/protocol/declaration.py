@@ -70,7 +70,10 @@ class HeaderFieldTable(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str
     name: str | None = None
-    role: Literal["session", "sequence", "count", "send_time", "payload_length", "length"] | None = None
+    role: (
+        Literal["session", "sequence", "count", "send_time", "send_time_seconds", "payload_length", "length"]
+        | None
+    ) = None
     length: int | None = None
     byte_order: Order | None = None
     offset: Natural | None = None

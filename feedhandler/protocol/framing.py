@@ -39,6 +39,7 @@ _BINARY_ROLES: Mapping[Role, frozenset[Kind]] = {
     "sequence": _UINT,
     "count": _UINT,
     "send_time": _UINT,
+    "send_time_seconds": _UINT,
     "payload_length": _UINT,
 }
 _MSGPACK_ROLES: Mapping[Role, frozenset[Kind]] = {
@@ -46,6 +47,7 @@ _MSGPACK_ROLES: Mapping[Role, frozenset[Kind]] = {
     "sequence": _UINT,
     "count": _UINT,
     "send_time": _UINT,
+    "send_time_seconds": _UINT,
 }
 _BLOCK_ROLES: Mapping[Role, frozenset[Kind]] = {"length": _UINT}
 
@@ -62,6 +64,7 @@ def read_framing(declaration: Declaration, place: Place) -> FramingSpec:
     where = place.at("framing")
     header = _header(framing, declaration, where)
     _check_sequence(framing, header, where)
+    _check_send_time(header)
     return FramingSpec(
         name=framing.name,
         header=_msgpack_header(header) if framing.header_encoding == "msgpack" else _binary_header(header),
@@ -111,6 +114,14 @@ def _check_sequence(framing: FramingTable, header: Header, where: Place) -> None
         raise where.at("first_sequence").error(f"0 to {SEQUENCE_LIMIT}", shown(framing.first_sequence))
 
 
+def _check_send_time(header: Header) -> None:
+    seconds = header.playing("send_time_seconds")
+    if seconds is not None and header.playing("send_time") is None:
+        raise seconds.place.at("role").error(
+            "a field with role send_time as well: the nanoseconds of the second", "none"
+        )
+
+
 def _binary_header(header: Header) -> HeaderSpec:
     if not header.fields:
         return NoHeaderSpec()
@@ -121,6 +132,7 @@ def _binary_header(header: Header) -> HeaderSpec:
         sequence=_int(header.playing("sequence")),
         count=_int(header.playing("count")),
         send_time=_int(header.playing("send_time")),
+        send_time_seconds=_int(header.playing("send_time_seconds")),
         payload_length=None if payload_length is None else _payload_length(payload_length),
         expect=tuple(
             ExpectSpec(field.table.name or "", field.int_spec, field.table.expect)
@@ -161,6 +173,7 @@ def _msgpack_header(header: Header) -> HeaderSpec:
         sequence=_position(header.playing("sequence")),
         count=_position(header.playing("count")),
         send_time=_position(header.playing("send_time")),
+        send_time_seconds=_position(header.playing("send_time_seconds")),
         heartbeat=_match_position(header, "heartbeat"),
         end_of_session=_match_position(header, "end_of_session"),
     )

@@ -13,7 +13,7 @@ from feedhandler.protocol.layout import byte_order, next_offset
 from feedhandler.protocol.spec import ByteOrder, IntSpec
 from feedhandler.toml import Place, shown
 
-Role = Literal["session", "sequence", "count", "send_time", "payload_length", "length"]
+Role = Literal["session", "sequence", "count", "send_time", "send_time_seconds", "payload_length", "length"]
 Marker = Literal["expect", "heartbeat", "end_of_session"]
 
 SESSION_LIMIT_BYTES = 16

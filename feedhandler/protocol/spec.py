@@ -70,6 +70,7 @@ class BinaryHeaderSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kin
     sequence: IntSpec | None = None
     count: IntSpec | None = None
     send_time: IntSpec | None = None
+    send_time_seconds: IntSpec | None = None
     payload_length: PayloadLengthSpec | None = None
     expect: tuple[ExpectSpec, ...] = ()
     heartbeat: MatchSpec | None = None
@@ -84,6 +85,7 @@ class MsgpackHeaderSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="ki
     sequence: int | None = None
     count: int | None = None
     send_time: int | None = None
+    send_time_seconds: int | None = None
     heartbeat: MatchPositionSpec | None = None
     end_of_session: MatchPositionSpec | None = None
 

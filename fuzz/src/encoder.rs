@@ -1,8 +1,9 @@
 //! Makes good packets of any protocol, from its declaration alone: what a fuzzer then spoils.
 
 use feedhandler_core::spec::{
-    BinaryMessageSpec, ByteOrder, CodeValue, DelimiterSpec, HeaderSpec, IntSpec, MessagesSpec, MsgpackFieldSpec,
-    MsgpackKind, MsgpackMessageSpec, ProtocolSpec, SessionKind, SessionSpec, StepSpec,
+    BinaryHeaderSpec, BinaryMessageSpec, ByteOrder, CodeValue, DelimiterSpec, HeaderSpec, IntSpec, MessagesSpec,
+    MsgpackFieldSpec, MsgpackHeaderSpec, MsgpackKind, MsgpackMessageSpec, ProtocolSpec, SessionKind, SessionSpec,
+    StepSpec,
 };
 
 use super::chance::Chance;
@@ -134,8 +135,8 @@ pub fn packet(spec: &ProtocolSpec, header: Header, messages: &[Vec<u8>]) -> Vec<
     let payload = payload(&spec.framing.delimiter, messages);
     let mut packet = match &spec.framing.header {
         HeaderSpec::None {} => Vec::new(),
-        HeaderSpec::Binary { .. } => binary_header(&spec.framing.header, header, payload.len()),
-        HeaderSpec::Msgpack { .. } => msgpack_header(&spec.framing.header, header),
+        HeaderSpec::Binary(_) => binary_header(&spec.framing.header, header, payload.len()),
+        HeaderSpec::Msgpack(_) => msgpack_header(&spec.framing.header, header),
     };
     packet.extend(payload);
     packet
@@ -172,7 +173,8 @@ pub fn file(spec: &ProtocolSpec, messages: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn binary_header(spec: &HeaderSpec, header: Header, payload_bytes: usize) -> Vec<u8> {
-    let HeaderSpec::Binary { bytes, session, sequence, count, payload_length, expect, .. } = spec else {
+    let HeaderSpec::Binary(BinaryHeaderSpec { bytes, session, sequence, count, payload_length, expect, .. }) = spec
+    else {
         return Vec::new();
     };
     let mut to = vec![0; *bytes];
@@ -203,7 +205,9 @@ fn put_session(to: &mut [u8], field: SessionSpec, session: u8) {
 }
 
 fn msgpack_header(spec: &HeaderSpec, header: Header) -> Vec<u8> {
-    let HeaderSpec::Msgpack { length, session, sequence, count, .. } = spec else { return Vec::new() };
+    let HeaderSpec::Msgpack(MsgpackHeaderSpec { length, session, sequence, count, .. }) = spec else {
+        return Vec::new();
+    };
     let (mut to, mut shortest) = (Vec::new(), Chance::new(&[]));
     value::array(&mut to, *length);
     for position in 0..*length {

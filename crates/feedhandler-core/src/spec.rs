@@ -103,43 +103,59 @@ pub enum HeaderSpec {
     /// No header: the datagram is messages from its first byte.
     None {},
     /// Fields at fixed offsets.
-    Binary {
-        /// Length of the header in bytes.
-        bytes: usize,
-        /// Session identifier.
-        session: Option<SessionSpec>,
-        /// Sequence number of the packet's first unit.
-        sequence: Option<IntSpec>,
-        /// Number of messages.
-        count: Option<IntSpec>,
-        /// When the sender sent it, in `send_time_unit_ns` since the epoch it declares.
-        send_time: Option<IntSpec>,
-        /// Length of the payload, and how many bytes of the packet it does not cover.
-        payload_length: Option<PayloadLengthSpec>,
-        /// Fields that must hold one of some values, or the packet is of another protocol.
-        expect: Vec<ExpectSpec>,
-        /// Field and values that mark a heartbeat; a count of 0 always does.
-        heartbeat: Option<MatchSpec>,
-        /// Field and values that mark the end of the session.
-        end_of_session: Option<MatchSpec>,
-    },
-    /// One msgpack array in front of the messages; numbers are positions in it.
-    Msgpack {
-        /// Elements the array must have at least.
-        length: usize,
-        /// Session identifier: an integer, or a string of at most 16 bytes.
-        session: Option<usize>,
-        /// Sequence number of the packet's first unit.
-        sequence: Option<usize>,
-        /// Number of messages.
-        count: Option<usize>,
-        /// When the sender sent it.
-        send_time: Option<usize>,
-        /// Position and values that mark a heartbeat; a count of 0 always does.
-        heartbeat: Option<MatchPositionSpec>,
-        /// Position and values that mark the end of the session.
-        end_of_session: Option<MatchPositionSpec>,
-    },
+    Binary(BinaryHeaderSpec),
+    /// One msgpack array in front of the messages.
+    Msgpack(MsgpackHeaderSpec),
+}
+
+/// Header fields at fixed offsets.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BinaryHeaderSpec {
+    /// Length of the header in bytes.
+    pub bytes: usize,
+    /// Session identifier.
+    pub session: Option<SessionSpec>,
+    /// Sequence number of the packet's first unit.
+    pub sequence: Option<IntSpec>,
+    /// Number of messages.
+    pub count: Option<IntSpec>,
+    /// When the sender sent it, or the nanoseconds of the second in which it did.
+    pub send_time: Option<IntSpec>,
+    /// That second, where it stands in a field of its own.
+    #[serde(default)]
+    pub send_time_seconds: Option<IntSpec>,
+    /// Length of the payload, and how many bytes of the packet it does not cover.
+    pub payload_length: Option<PayloadLengthSpec>,
+    /// Fields that must hold one of some values, or the packet is of another protocol.
+    pub expect: Vec<ExpectSpec>,
+    /// Field and values that mark a heartbeat; a count of 0 always does.
+    pub heartbeat: Option<MatchSpec>,
+    /// Field and values that mark the end of the session.
+    pub end_of_session: Option<MatchSpec>,
+}
+
+/// One msgpack array in front of the messages; numbers are positions in it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MsgpackHeaderSpec {
+    /// Elements the array must have at least.
+    pub length: usize,
+    /// Session identifier: an integer, or a string of at most 16 bytes.
+    pub session: Option<usize>,
+    /// Sequence number of the packet's first unit.
+    pub sequence: Option<usize>,
+    /// Number of messages.
+    pub count: Option<usize>,
+    /// When the sender sent it, or the nanoseconds of the second in which it did.
+    pub send_time: Option<usize>,
+    /// That second, where it stands in an element of its own.
+    #[serde(default)]
+    pub send_time_seconds: Option<usize>,
+    /// Position and values that mark a heartbeat; a count of 0 always does.
+    pub heartbeat: Option<MatchPositionSpec>,
+    /// Position and values that mark the end of the session.
+    pub end_of_session: Option<MatchPositionSpec>,
 }
 
 /// A payload length in the header.

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use crate::spec::{ByteOrder, DelimiterSpec, FramingSpec, HeaderSpec, IntSpec, MatchSpec, SequenceUnit, SessionKind};
+use crate::spec::{
+    BinaryHeaderSpec, ByteOrder, DelimiterSpec, FramingSpec, HeaderSpec, IntSpec, MatchSpec, SequenceUnit, SessionKind,
+};
 
 /// Payload that fits a datagram of 1,500 bytes with room for tunnels.
 pub const DEFAULT_PAYLOAD_BYTES: usize = 1_400;
@@ -95,7 +97,7 @@ impl Packer {
         let DelimiterSpec::Length { field: length, excludes, data_offset } = framing.delimiter else {
             return Err(refuse("its messages have no length in front of them"));
         };
-        let HeaderSpec::Binary {
+        let HeaderSpec::Binary(BinaryHeaderSpec {
             bytes,
             count,
             sequence,
@@ -104,7 +106,7 @@ impl Packer {
             heartbeat,
             end_of_session,
             ..
-        } = &framing.header
+        }) = &framing.header
         else {
             return Err(refuse("expected a binary header without a send time"));
         };
@@ -208,7 +210,7 @@ impl Packer {
 /// A header with what is the same in every packet: the session, and the values a receiver expects.
 fn constant_header(bytes: usize, header: &HeaderSpec, session: &str) -> Result<Vec<u8>, PackError> {
     let mut packet = vec![0; bytes];
-    let HeaderSpec::Binary { session: field, expect, .. } = header else { return Ok(packet) };
+    let HeaderSpec::Binary(BinaryHeaderSpec { session: field, expect, .. }) = header else { return Ok(packet) };
     for expected in expect {
         let value = expected.values.first().copied().unwrap_or(0);
         write_int(&mut packet, expected.field, value);
