@@ -117,14 +117,18 @@ def read(path: Path, structure: type[Structure], place: Place) -> Structure:
         Of the kind that `place` makes: unreadable, not TOML, a key unknown or missing, a value of the wrong
         type.
     """
+    return parse(read_text(path, place), structure, place)
+
+
+def read_text(path: Path, place: Place) -> str:
+    """Return what a file of text says; like `read`, which see for parameters and errors."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise place.error("UTF-8 text", f"byte {byte:#04x} at {error.start}") from error
     except OSError as error:
         raise place.error("a readable file", (error.strerror or str(error)).lower()) from error
-    return parse(text, structure, place)
 
 
 def parse(text: str, structure: type[Structure], place: Place) -> Structure:

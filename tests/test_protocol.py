@@ -71,6 +71,19 @@ def test_message_type_is_the_first_column_of_every_message() -> None:
             assert next(iter(message.fields)) == "message_type"
 
 
+def test_a_declaration_is_worked_out_once_for_as_long_as_it_says_the_same(tmp_path: Path) -> None:
+    assert load("itch50") is load("itch50")
+    copy = tmp_path / "mine.toml"
+    text = declaration_of("msgpack").read_text()
+    copy.write_text(text)
+    before = load(copy)
+    assert load(str(copy)) is before
+
+    copy.write_text(text.replace('name = "msgpack"', 'name = "mypacks"', 1))
+
+    assert load(copy).name == "mypacks", "of the same length, and perhaps within one tick of the file's clock"
+
+
 def test_a_send_time_may_stand_in_two_fields(tmp_path: Path) -> None:
     header = """name = "two"
 encoding = "binary"

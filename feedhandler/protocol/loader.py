@@ -8,7 +8,7 @@ how.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -27,10 +27,11 @@ from feedhandler.protocol.layout import lay_out
 from feedhandler.protocol.message import Message
 from feedhandler.protocol.spec import ProtocolSpec
 from feedhandler.tables import Dtype, Tables
-from feedhandler.toml import Place, nearest, parse, read, shown
+from feedhandler.toml import Place, nearest, parse, read_text, shown
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _SUFFIX = ".toml"
+_MOST_LOADED = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,8 @@ def load(name_or_path: str | Path) -> Protocol:
     ----------
     name_or_path
         The name of a shipped protocol, such as ``itch50``; or the path of a declaration: a `Path`, or text
-        with a path separator in it or ``.toml`` at its end.
+        with a path separator in it or ``.toml`` at its end. A file is read each time, and what it says is
+        worked out again only where it has changed.
 
     Raises
     ------
@@ -119,15 +121,17 @@ def load(name_or_path: str | Path) -> Protocol:
     4
     """
     if isinstance(name_or_path, Path) or "/" in name_or_path or name_or_path.endswith(_SUFFIX):
-        return _load_file(Path(name_or_path))
+        path = Path(name_or_path)
+        return _declared(read_text(path, Place(str(path), DeclarationError)), str(path))
     file = _shipped_file(name_or_path)
-    place = Place(file.name, DeclarationError)
-    return resolve(parse(file.read_text(encoding="utf-8"), Declaration, place), place)
+    return _declared(file.read_text(encoding="utf-8"), file.name)
 
 
-def _load_file(path: Path) -> Protocol:
-    place = Place(str(path), DeclarationError)
-    return resolve(read(path, Declaration, place), place)
+@lru_cache(maxsize=_MOST_LOADED)
+def _declared(text: str, file: str) -> Protocol:
+    """Return the protocol that a file's text declares: the same one for the same text, as it is immutable."""
+    place = Place(file, DeclarationError)
+    return resolve(parse(text, Declaration, place), place)
 
 
 def _shipped_file(name: str) -> Traversable:
