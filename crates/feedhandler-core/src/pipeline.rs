@@ -214,7 +214,7 @@ impl Pipeline {
                 if self.plan.framing.unit != SequenceUnit::Nothing {
                     arbiter.counters.seen += decoded.messages;
                 }
-                arbiter.delivered(0, decoded.messages, 0, &mut self.events);
+                arbiter.delivered(0, decoded.messages);
                 self.count(from, &payload, &decoded);
             }
             Err(reason) => {
@@ -317,13 +317,27 @@ impl Pipeline {
     #[inline]
     fn judge(&mut self, from: Origin, packet: &Packet<'_>) -> Verdict {
         let arbiter = &mut self.channels[from.channel].arbiter;
-        let verdict = arbiter.judge(from.line, packet, from.ts_ns, &mut self.events);
-        if verdict != Verdict::Opens {
-            return verdict;
+        let mut verdict = arbiter.judge(from.line, packet, from.ts_ns, &mut self.events);
+        if verdict == Verdict::Opens {
+            self.settle(from.channel, from.ts_ns);
+            self.open(from, packet);
+            verdict = self.channels[from.channel].arbiter.judge(from.line, packet, from.ts_ns, &mut self.events);
         }
-        self.settle(from.channel, from.ts_ns);
-        self.open(from, packet);
-        self.channels[from.channel].arbiter.judge(from.line, packet, from.ts_ns, &mut self.events)
+        if let Verdict::Deliver { .. } = verdict
+            && self.channels[from.channel].arbiter.has_hole()
+        {
+            self.tell_recovered(from, packet);
+        }
+        verdict
+    }
+
+    /// Tells that a packet fills a hole, in front of its messages; one whose framing lies fills nothing.
+    #[cold]
+    fn tell_recovered(&mut self, from: Origin, packet: &Packet<'_>) {
+        if Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages).is_ok() {
+            let event = self.channels[from.channel].arbiter.recovered_by(packet, from.ts_ns);
+            self.events.push(event);
+        }
     }
 
     #[cold]
@@ -344,7 +358,7 @@ impl Pipeline {
             Ok(decoded) => {
                 let units = if payload.unit == SequenceUnit::Nothing { decoded.messages } else { packet.units };
                 let arbiter = &mut self.channels[from.channel].arbiter;
-                arbiter.delivered(skip, units, from.ts_ns, &mut self.events);
+                arbiter.delivered(skip, units);
                 self.line(from).accepted += 1;
                 self.count(from, &payload, &decoded);
             }

@@ -159,6 +159,13 @@ impl Arbiter {
         self.hole.is_some()
     }
 
+    /// Whether something is missing.
+    #[inline]
+    #[must_use]
+    pub fn has_hole(&self) -> bool {
+        self.hole.is_some()
+    }
+
     /// The unit that comes next.
     #[inline]
     #[must_use]
@@ -299,7 +306,7 @@ impl Arbiter {
 
     /// Notes that a packet judged `Deliver` was decoded: all but the first `skip` of its units are done.
     #[inline]
-    pub fn delivered(&mut self, skip: u64, units: u64, ts_ns: u64, events: &mut Vec<Event>) {
+    pub fn delivered(&mut self, skip: u64, units: u64) {
         let Some(session) = &mut self.session else { return };
         let first = session.next;
         session.next += units - skip;
@@ -311,15 +318,22 @@ impl Arbiter {
         if skip > 0 {
             self.count_old(first - skip, first);
         }
-        if self.is_disordered() {
+        if self.hole.is_some() {
             self.counters.recovered += end - first;
-            events.push(Event::units(EventKind::Recovered, Cause::None, first, end, ts_ns));
             return;
         }
         self.counters.delivered += end - first;
         if self.suspicion != Cause::None {
             self.let_suspicion_fade();
         }
+    }
+
+    /// What is told of a packet judged `Deliver` while something is missing.
+    #[must_use]
+    pub fn recovered_by(&self, packet: &Packet<'_>, ts_ns: u64) -> Event {
+        let next = self.expected();
+        let end = self.extend(packet.sequence, next).saturating_add(packet.units);
+        Event::units(EventKind::Recovered, Cause::None, next, end, ts_ns)
     }
 
     /// Notes that a packet which waited was decoded.

@@ -189,6 +189,8 @@ impl Decoder {
     /// [`Reason`] where the framing lies.
     pub fn check(plan: &Plan, delimiter: &Delimiter, payload: Padded<'_>, messages: Option<u64>) -> Result<(), Reason> {
         let (slot, end) = (payload.slot(), payload.len());
+        // What stands behind the one message of a payload is not looked at.
+        let messages = if let Delimiter::Whole = delimiter { messages.or((end > 0).then_some(1)) } else { messages };
         let (mut at, mut place) = (0, 0);
         while messages.map_or(at < end, |messages| place < messages) {
             at = match &plan.messages {

@@ -2,7 +2,7 @@
 
 use feedhandler_core::event::{Cause, EventKind};
 
-use crate::mold::{self, heartbeat, packet, packet_of};
+use crate::mold::{self, cut, heartbeat, packet, packet_of};
 use crate::rig::{GRACE_NS, Rig};
 use crate::{A, B, seqs};
 
@@ -92,6 +92,30 @@ fn what_happened_is_told_in_front_of_the_messages_that_follow_it() {
     assert_eq!(rig.delivered, [1, 3, 5, 1]);
     assert_eq!(rig.told, [(EventKind::Gap, 2, 2), (EventKind::Gap, 4, 4), (EventKind::SessionEnd, 1, 5)]);
     assert_eq!((rig.told_at.clone(), rig.starts.clone()), (vec![1, 2, 3], vec![0, 3]));
+}
+
+#[test]
+fn a_recovery_is_told_between_what_came_before_and_what_it_brings() {
+    let mut rig = Rig::new();
+    rig.in_one_batch(&[(A, packet(1, 3)), (A, packet(5, 7)), (A, packet(9, 10)), (B, packet(3, 5)), (B, packet(7, 9))]);
+    assert_eq!(rig.delivered, seqs(1..10));
+    assert_eq!(rig.told, [(EventKind::Recovered, 3, 4), (EventKind::Recovered, 7, 8)]);
+    assert_eq!(rig.told_at, [2, 6], "in front of 3 and of 7");
+}
+
+#[test]
+fn a_copy_that_overlaps_recovers_what_is_new_in_it() {
+    let mut rig = Rig::new();
+    rig.in_one_batch(&[(A, packet(1, 3)), (A, packet(5, 6)), (B, packet(2, 5))]);
+    assert_eq!((rig.told.clone(), rig.told_at.clone()), (vec![(EventKind::Recovered, 3, 4)], vec![2]));
+}
+
+#[test]
+fn a_malformed_copy_recovers_nothing() {
+    let mut rig = Rig::new();
+    rig.in_one_batch(&[(A, packet(1, 3)), (A, packet(5, 6)), (B, cut(packet(3, 5), 1)), (B, packet(3, 5))]);
+    assert_eq!(rig.told, [(EventKind::Malformed, 0, 0), (EventKind::Recovered, 3, 4)]);
+    assert_eq!(rig.told_at, [2, 2]);
 }
 
 #[test]

@@ -57,6 +57,16 @@ impl Rig {
         self.until(ts_ns)
     }
 
+    /// Datagrams that come at once, so that one batch has all that they bring.
+    pub fn in_one_batch(&mut self, datagrams: &[(usize, Vec<u8>)]) -> &mut Self {
+        for (line, bytes) in datagrams {
+            let payload = Padded::from(bytes.as_slice());
+            let datagram = Datagram { channel: 0, line: *line, ts_recv_ns: 0, is_cut_off: false, payload };
+            self.pipeline.on_datagram(&datagram);
+        }
+        self.take()
+    }
+
     /// All lines have been looked at until then.
     pub fn until(&mut self, now_ns: u64) -> &mut Self {
         self.pipeline.advance(now_ns);
