@@ -80,7 +80,10 @@ pub struct Line {
 struct Origin {
     channel: usize,
     line: usize,
+    /// When, for sequencing.
     ts_ns: u64,
+    /// When, for whoever reads the rows.
+    ts_recv_ns: u64,
 }
 
 /// See the module's documentation.
@@ -180,8 +183,14 @@ impl Pipeline {
     /// Takes a datagram in.
     #[inline]
     pub fn on_datagram(&mut self, datagram: &Datagram<'_>) {
-        let Datagram { channel, line, ts_recv_ns: ts_ns, payload, .. } = *datagram;
-        let from = Origin { channel, line, ts_ns };
+        self.on_datagram_at(datagram, datagram.ts_recv_ns);
+    }
+
+    /// Takes a datagram in at a time other than its stamp's, which is not to be trusted.
+    #[inline]
+    pub fn on_datagram_at(&mut self, datagram: &Datagram<'_>, ts_ns: u64) {
+        let Datagram { channel, line, ts_recv_ns, payload, .. } = *datagram;
+        let from = Origin { channel, line, ts_ns, ts_recv_ns };
         let counters = self.line(from);
         counters.datagrams += 1;
         counters.bytes += payload.len() as u64;
@@ -195,7 +204,7 @@ impl Pipeline {
 
     /// Takes messages in that come from a file of bare messages, in order and without a packet around them.
     pub fn on_messages(&mut self, channel: usize, delimiter: &Delimiter, bytes: Padded<'_>) {
-        let from = Origin { channel, line: 0, ts_ns: 0 };
+        let from = Origin { channel, line: 0, ts_ns: 0, ts_recv_ns: 0 };
         self.open_file_session(from);
         self.bring_events(channel);
         self.line(from).bytes += bytes.len() as u64;
@@ -234,7 +243,7 @@ impl Pipeline {
 
     /// Notes that datagrams of a line were dropped before they could be read.
     pub fn on_drop(&mut self, channel: usize, line: usize, cause: Cause, count: u64, ts_ns: u64) {
-        let from = Origin { channel, line, ts_ns };
+        let from = Origin { channel, line, ts_ns, ts_recv_ns: ts_ns };
         match cause {
             Cause::RingFull => self.line(from).dropped_ring_full += count,
             _ => self.line(from).dropped_socket_buffer += count,
@@ -394,7 +403,7 @@ impl Pipeline {
         skip: u64,
     ) -> Payload<'a> {
         let unit = self.plan.framing.unit;
-        let leading = Leading { seq: first, ts_recv_ns: from.ts_ns, channel: channel_column(from.channel) };
+        let leading = Leading { seq: first, ts_recv_ns: from.ts_recv_ns, channel: channel_column(from.channel) };
         Payload { bytes, messages, skip: if unit == SequenceUnit::Messages { skip } else { 0 }, leading, unit }
     }
 
@@ -403,7 +412,7 @@ impl Pipeline {
         let arbiter = &mut self.channels[from.channel].arbiter;
         match Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages) {
             Ok(()) => {
-                arbiter.hold(from.line, packet, from.ts_ns);
+                arbiter.hold(from.line, packet, from.ts_ns, from.ts_recv_ns);
                 self.line(from).pending += 1;
             }
             Err(reason) => {
@@ -414,18 +423,26 @@ impl Pipeline {
     }
 
     fn take_step(&mut self, channel: usize, step: Step) {
-        let origin = |held: &Held| Origin { channel, line: usize::from(held.line), ts_ns: held.ts_ns };
+        let origin = |held: &Held| {
+            let Held { line, ts_ns, ts_recv_ns, .. } = *held;
+            Origin { channel, line: usize::from(line), ts_ns, ts_recv_ns }
+        };
         match step {
             Step::Gap => {}
-            Step::Release { held, skip } => self.release(origin(&held), &held, skip),
+            Step::Release { held, skip } => {
+                self.release(origin(&held), &held, skip);
+                self.channels[channel].arbiter.recycle(held);
+            }
             Step::Duplicate(held) => {
                 let counters = self.line(origin(&held));
                 counters.pending -= 1;
                 counters.duplicate += 1;
+                self.channels[channel].arbiter.recycle(held);
             }
             Step::Stray(held) => {
                 self.line(origin(&held)).pending -= 1;
                 self.refuse(origin(&held), Reason::ImplausibleSequence, held.payload().bytes());
+                self.channels[channel].arbiter.recycle(held);
             }
         }
     }

@@ -59,7 +59,7 @@ impl Arbiter {
     }
 
     fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
-        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full()
+        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full(0)
     }
 
     /// Takes a packet out of the window, now that all in front of it was delivered or declared lost.

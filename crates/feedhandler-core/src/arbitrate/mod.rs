@@ -362,13 +362,18 @@ impl Arbiter {
     }
 
     /// Keeps a packet judged `Hold` until what is missing in front of it came or was declared lost.
-    pub fn hold(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64) {
+    pub fn hold(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, ts_recv_ns: u64) {
         let Some(session) = &self.session else { return };
         let first = self.extend(packet.sequence, session.next);
         self.notice(ts_ns);
         self.far_below_run = 0;
         self.counters.pending += packet.units;
-        self.window.insert(line, first, packet, ts_ns);
+        self.window.insert(line, first, packet, [ts_ns, ts_recv_ns]);
+    }
+
+    /// Takes the memory of a packet back whose step was taken.
+    pub fn recycle(&mut self, held: Held) {
+        self.window.recycle(held);
     }
 }
 

@@ -5,6 +5,7 @@
 //! another line's good copy can still win.
 
 mod binary;
+mod code_text;
 mod msgpack;
 mod shuffle;
 
@@ -203,11 +204,12 @@ impl Decoder {
     }
 
     #[cold]
-    fn note_unknown(&mut self, code: String) {
+    fn note_unknown(&mut self, code: impl AsRef<str>) {
+        let code = code.as_ref();
         if let Some(known) = self.unknown.iter_mut().find(|unknown| unknown.code == code) {
             known.count += 1;
         } else if self.unknown.len() < MOST_UNKNOWN_CODES {
-            self.unknown.push(UnknownCode { code, count: 1 });
+            self.unknown.push(UnknownCode { code: code.to_owned(), count: 1 });
         }
     }
 }

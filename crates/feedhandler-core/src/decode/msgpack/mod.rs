@@ -13,6 +13,7 @@ mod tree;
 mod walk;
 mod widths;
 
+use crate::decode::code_text::CodeText;
 use crate::layout::RowLayout;
 use crate::malformed::Reason;
 use crate::msgpack::{self, Kind, Reader};
@@ -103,20 +104,19 @@ impl MsgpackPlan {
     }
 
     /// A code as people write it, for the report of unknown ones.
-    fn code_text(&self, mut reader: Reader<'_>) -> String {
+    fn code_text(&self, mut reader: Reader<'_>) -> CodeText {
         for step in self.code.iter().flatten() {
             if !enter(&mut reader, step).unwrap_or(false) {
-                return "none".to_owned();
+                return CodeText::new("none");
             }
         }
         match reader.head() {
-            Ok(msgpack::Head { kind: Kind::Unsigned, number, .. }) => number.to_string(),
-            Ok(msgpack::Head { kind: Kind::Signed, number, .. }) => number.cast_signed().to_string(),
+            Ok(msgpack::Head { kind: Kind::Unsigned, number, .. }) => CodeText::new(number),
+            Ok(msgpack::Head { kind: Kind::Signed, number, .. }) => CodeText::new(number.cast_signed()),
             Ok(msgpack::Head { kind: Kind::Str, number, .. }) => {
-                let text = reader.bytes(number.min(MOST_CODE_TEXT)).unwrap_or_default();
-                String::from_utf8_lossy(text).into_owned()
+                CodeText::of_utf8(reader.bytes(number.min(MOST_CODE_TEXT)).unwrap_or_default())
             }
-            _ => "none".to_owned(),
+            _ => CodeText::new("none"),
         }
     }
 }
