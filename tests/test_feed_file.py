@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import market
@@ -13,6 +14,8 @@ import feedhandler as fh
 from feedhandler import _core
 from feedhandler.capture import info
 from feedhandler.report import parse, to_json
+from replay.generator import Generator
+from replay.pcap import Datagram, write_pcap
 
 ITCH_SNIPPET = {
     "A": 367, "U": 225, "F": 193, "D": 167, "E": 28, "X": 6, "I": 4, "P": 4, "Q": 4, "S": 1, "C": 1,
@@ -62,6 +65,61 @@ def test_what_one_line_lost_comes_from_the_other(tmp_path: Path) -> None:
     assert torn.ledger.lost == 0
     assert torn.digest == whole.digest
     assert torn.ledger.is_balanced
+
+
+YEARS_NS = 10 * 365 * 86_400 * 1_000_000_000
+NIGHT_NS = 10 * 3_600 * 1_000_000_000
+
+
+def write_stamped(path: Path, restamp: Callable[[int, int], int]) -> None:
+    """Write a market in which line A loses every tenth packet, its stamps given by number and true time."""
+    generator = Generator(seed=7)
+    timed = generator.packets(100, start_ns=market.START_NS, interval_ns=market.INTERVAL_NS, messages=4)
+    datagrams = [
+        Datagram(ts_ns + line * 2_500_000, destination, packet)
+        for number, (ts_ns, packet) in enumerate(timed)
+        for line, destination in enumerate(market.LINES)
+        if line == 1 or number % 10 != 5
+    ]
+    datagrams.sort(key=lambda datagram: datagram.ts_ns)
+    write_pcap(path, [d._replace(ts_ns=restamp(n, d.ts_ns)) for n, d in enumerate(datagrams)])
+
+
+@pytest.mark.parametrize(
+    "restamp",
+    [
+        pytest.param(lambda _, ts_ns: ts_ns, id="true"),
+        pytest.param(lambda n, ts_ns: ts_ns + YEARS_NS * (n == 20), id="one years ahead"),
+        pytest.param(lambda n, ts_ns: ts_ns + YEARS_NS * (n == 0), id="the first years ahead"),
+        pytest.param(lambda n, ts_ns: ts_ns + YEARS_NS * (n in {20, 40, 41, 60}), id="several years ahead"),
+        pytest.param(lambda n, ts_ns: ts_ns * (n % 30 != 20), id="some of no time"),
+        pytest.param(lambda n, ts_ns: ts_ns + NIGHT_NS * (n >= 64), id="a quiet night"),
+        pytest.param(lambda n, ts_ns: ts_ns + NIGHT_NS * (n < 64), id="a clock set back"),
+        pytest.param(lambda n, ts_ns: ts_ns - 400_000 * (n % 2), id="out of order"),
+    ],
+)
+def test_no_stamp_takes_the_grace_time_away(tmp_path: Path, restamp: Callable[[int, int], int]) -> None:
+    write_stamped(tmp_path / "day.pcap", restamp)
+    reader = fh.read(tmp_path / "day.pcap", "msgpack", channels=market.CHANNELS)
+
+    report = drained(reader)
+
+    assert (report.messages, report.gaps, report.ledger.lost) == (400, (), 0)
+    assert report.ledger.is_balanced
+
+
+def test_a_gap_is_declared_though_a_stamp_was_years_ahead(tmp_path: Path) -> None:
+    market.write_capture(tmp_path / "torn.pcap", lost_on_a={50}, lost_on_b={50})
+    reader = fh.read(tmp_path / "torn.pcap", "msgpack", channels=market.CHANNELS)
+    plain = [(int(e["first"]), int(e["position"])) for batch in reader for e in batch.events]
+
+    restamped = tmp_path / "restamped.pcap"
+    data = bytearray((tmp_path / "torn.pcap").read_bytes())
+    data[24:28] = (2**32 - 1).to_bytes(4, "little")
+    restamped.write_bytes(data)
+    reader = fh.read(restamped, "msgpack", channels=market.CHANNELS)
+
+    assert [(int(e["first"]), int(e["position"])) for batch in reader for e in batch.events] == plain
 
 
 def test_what_both_lines_lost_is_a_gap_with_its_range(tmp_path: Path) -> None:

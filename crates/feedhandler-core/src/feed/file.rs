@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::arbitrate::ArbiterOptions;
 use crate::batch::Batch;
 use crate::capture::{Capture, CaptureError, CaptureStats, FileKind, Source};
+use crate::feed::stamps::StampClock;
 use crate::framing::Delimiter;
 use crate::padded::Padded;
 use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
@@ -77,7 +78,16 @@ struct CaptureInput {
     capture: Capture,
     routes: Routes,
     other_datagrams: u64,
-    now_ns: u64,
+    clock: StampClock,
+    doubtful: Option<Doubtful>,
+}
+
+/// A datagram whose stamp leaps: it waits for the one behind it, which says whether the stamp can be believed.
+struct Doubtful {
+    channel: usize,
+    line: usize,
+    ts_ns: u64,
+    payload: Vec<u8>,
 }
 
 struct MessagesInput {
@@ -116,7 +126,8 @@ impl FileFeed {
         } else {
             let capture = Capture::new(source)?;
             let routes = Routes::new(&mut pipeline, &options.channels);
-            Input::Capture(Box::new(CaptureInput { capture, routes, other_datagrams: 0, now_ns: 0 }))
+            let clock = StampClock::default();
+            Input::Capture(Box::new(CaptureInput { capture, routes, other_datagrams: 0, clock, doubtful: None }))
         };
         Ok(Self { pipeline, input, elapsed: Duration::ZERO, is_over: false })
     }
@@ -177,22 +188,43 @@ impl CaptureInput {
     /// Takes one datagram in; false at the end.
     #[inline]
     fn read(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
-        let Some(datagram) = self.capture.next_datagram()? else { return Ok(false) };
+        let Some(datagram) = self.capture.next_datagram()? else {
+            if let Some(doubtful) = self.doubtful.take() {
+                doubtful.settle(None, &mut self.clock, pipeline);
+            }
+            return Ok(false);
+        };
+        let ts_ns = datagram.ts_ns;
         let Some((channel, line)) = self.routes.find(datagram.destination, pipeline) else {
             self.other_datagrams += 1;
             return Ok(true);
         };
-        self.now_ns = self.now_ns.max(datagram.ts_ns);
-        pipeline.advance(self.now_ns);
-        pipeline.on_datagram(&Datagram {
-            channel,
-            line,
-            ts_recv_ns: datagram.ts_ns,
-            is_cut_off: false,
-            payload: datagram.payload,
-        });
+        if let Some(doubtful) = self.doubtful.take() {
+            doubtful.settle(Some(ts_ns), &mut self.clock, pipeline);
+        }
+        if self.clock.leaps(ts_ns) {
+            let payload = datagram.payload.bytes().to_vec();
+            self.doubtful = Some(Doubtful { channel, line, ts_ns, payload });
+            return Ok(true);
+        }
+        let now_ns = self.clock.follow(ts_ns);
+        take_in(pipeline, channel, line, ts_ns, now_ns, datagram.payload);
         Ok(true)
     }
+}
+
+impl Doubtful {
+    #[cold]
+    fn settle(self, next_ns: Option<u64>, clock: &mut StampClock, pipeline: &mut Pipeline) {
+        let now_ns = clock.leap(self.ts_ns, next_ns);
+        take_in(pipeline, self.channel, self.line, self.ts_ns, now_ns, Padded::from(self.payload.as_slice()));
+    }
+}
+
+#[inline]
+fn take_in(pipeline: &mut Pipeline, channel: usize, line: usize, ts_recv_ns: u64, now_ns: u64, payload: Padded<'_>) {
+    pipeline.advance(now_ns);
+    pipeline.on_datagram_at(&Datagram { channel, line, ts_recv_ns, is_cut_off: false, payload }, now_ns);
 }
 
 impl Routes {

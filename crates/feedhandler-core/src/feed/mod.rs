@@ -3,6 +3,7 @@
 mod file;
 mod info;
 mod live;
+mod stamps;
 
 pub use file::{ChannelSpec, FileFeed, FileOptions, FileReport};
 pub use info::{CaptureInfo, Stream};
