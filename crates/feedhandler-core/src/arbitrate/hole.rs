@@ -27,12 +27,18 @@ impl Arbiter {
     /// What the order allows next at `now_ns`, given that every line was looked at up to then: a packet that waited, or
     /// a hole whose grace time has passed. Call until it says nothing.
     pub fn step(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
+        if !self.again.is_empty()
+            && let Some(step) = self.reject_again()
+        {
+            return Some(step);
+        }
         self.step_after(self.options.grace_ns, now_ns, events)
     }
 
     /// Like [`Arbiter::step`], but waits for nothing: at the end of a session or of the input.
     pub fn settle(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
-        self.step_after(0, now_ns, events)
+        self.settle_again();
+        self.reject_again().or_else(|| self.step_after(0, now_ns, events))
     }
 
     fn step_after(&mut self, grace_ns: u64, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
@@ -59,7 +65,7 @@ impl Arbiter {
     }
 
     fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
-        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full(0)
+        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full(self.again.len())
     }
 
     /// Takes a packet out of the window, now that all in front of it was delivered or declared lost.

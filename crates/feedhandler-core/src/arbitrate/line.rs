@@ -1,5 +1,6 @@
 //! What an arbiter knows of one line.
 
+use super::again::Progress;
 use crate::framing::SessionId;
 
 /// A line's place in the sequence.
@@ -17,6 +18,8 @@ pub(super) struct LineState {
     behind_run: u8,
     /// Packets in a row from a session that the channel has left.
     pub stale_run: u32,
+    /// How far the line has come since it fell back to the head, while nobody knows whether it started again.
+    pub again: Option<Progress>,
 }
 
 /// A packet far ahead was a stray when its line then goes on in order, without it, for this many packets.
@@ -28,6 +31,12 @@ impl LineState {
     /// The line comes into a session.
     pub fn enter(&mut self, epoch: u32, session: SessionId) {
         *self = Self { epoch, session: Some(session), ..Self::default() };
+    }
+
+    /// Whether a packet at `first` brings the line no further than it was, or may follow one that did not.
+    #[inline]
+    pub fn is_back_at(&self, first: u64) -> bool {
+        self.again.is_some() || self.position.is_some_and(|position| first < position)
     }
 
     /// Where the line had come to is no longer believed.

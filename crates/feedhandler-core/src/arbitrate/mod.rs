@@ -6,6 +6,7 @@
 //!
 //! Sequence numbers below are *units*: messages or packets, whichever the protocol counts. `first..end` is half open.
 
+mod again;
 mod hole;
 mod line;
 mod lost;
@@ -18,6 +19,7 @@ use crate::event::{Cause, Event, EventKind};
 use crate::framing::{Framing, Packet, PacketKind};
 use crate::ledger::UnitCounters;
 use crate::spec::SequenceUnit;
+use again::Again;
 use hole::Hole;
 use line::LineState;
 use lost::LostRanges;
@@ -110,6 +112,8 @@ pub struct Arbiter {
     /// The channel's first session has no beginning yet: another line may still bring an earlier unit.
     is_opening: bool,
     hole: Option<Hole>,
+    /// Packets of lines that have fallen back to the head.
+    again: Again,
     /// What happened on this machine that would explain a loss.
     suspicion: Cause,
     suspicion_packets: u32,
@@ -138,6 +142,7 @@ impl Arbiter {
             lost: LostRanges::default(),
             is_opening: false,
             hole: None,
+            again: Again::new(),
             suspicion: Cause::None,
             suspicion_packets: 0,
             far_below_run: 0,
@@ -152,11 +157,11 @@ impl Arbiter {
         self.session.as_ref()
     }
 
-    /// Whether anything waits for something missing.
+    /// Whether anything waits for something else.
     #[inline]
     #[must_use]
     pub fn is_disordered(&self) -> bool {
-        self.hole.is_some()
+        self.hole.is_some() || !self.again.is_empty()
     }
 
     /// Whether something is missing.
@@ -217,6 +222,11 @@ impl Arbiter {
             self.counters.implausible_packets += 1;
             return Verdict::Implausible;
         }
+        if self.lines[line].is_back_at(first)
+            && let Some(verdict) = self.judge_again(line, packet, first, session.next, ts_ns)
+        {
+            return verdict;
+        }
         self.heard_ns = ts_ns;
         let end = first.saturating_add(packet.units);
         let verdict = self.judge_units(first, end, session.next);
@@ -230,6 +240,8 @@ impl Arbiter {
         self.counters.seen += packet.units;
         if verdict == Verdict::Duplicate {
             self.count_old(first, end);
+        } else if first == self.first_sequence {
+            self.again.note_head(packet.payload);
         }
         verdict
     }
@@ -342,6 +354,9 @@ impl Arbiter {
         let first = session.next;
         session.next = held.end;
         self.counters.delivered += held.end - first;
+        if held.first == self.first_sequence {
+            self.again.note_head(held.payload());
+        }
         if skip > 0 {
             self.count_old(held.first, first);
         }
@@ -353,6 +368,9 @@ impl Arbiter {
         self.counters.seen -= units;
         self.suspect(Cause::Malformed);
         self.notice(ts_ns);
+        if self.expected() == self.first_sequence {
+            self.again.forget_head();
+        }
     }
 
     /// Notes that a packet judged `Unsequenced` could not be decoded.
@@ -365,6 +383,9 @@ impl Arbiter {
     pub fn hold(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, ts_recv_ns: u64) {
         let Some(session) = &self.session else { return };
         let first = self.extend(packet.sequence, session.next);
+        if self.lines[line].again.is_some() {
+            return self.hold_again(line, first, packet, [ts_ns, ts_recv_ns]);
+        }
         self.notice(ts_ns);
         self.far_below_run = 0;
         self.counters.pending += packet.units;

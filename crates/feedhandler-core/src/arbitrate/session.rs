@@ -6,10 +6,11 @@ use crate::event::{Cause, Event, EventKind, NO_LINE};
 use crate::framing::{Packet, SessionId};
 use crate::spec::SequenceUnit;
 
-/// A line that falls back by more units than this to the head of the sequence has started again; by fewer, it repeats.
+/// A line that falls back by more units than this to the head of the sequence has started again; of one that falls back
+/// by fewer, [`super::again`] has to find out.
 const RESTART_DISTANCE_UNITS: u64 = 1024;
 /// How near to the first sequence number a restarted line must be.
-const RESTART_HEAD_UNITS: u64 = 64;
+pub(super) const RESTART_HEAD_UNITS: u64 = 64;
 /// A new session's head counts as lost only when the channel was heard so recently that its start would have been heard.
 const LISTENING_NS: u64 = 60_000_000_000;
 /// A line that came from a newer session is taken back into an older one after this many packets of it in a row.
@@ -73,7 +74,7 @@ impl Arbiter {
         if !is_behind {
             return restarts.then_some(Verdict::Opens);
         }
-        if was_here && !restarts {
+        if was_here && !restarts && !self.follows(line, packet, first, session.next) {
             return Some(Verdict::Stale);
         }
         self.lines[line].enter(self.epoch, session.id);
@@ -114,6 +115,7 @@ impl Arbiter {
         if !self.is_opening {
             events.push(session_start(session.first, ts_ns));
         }
+        self.open_again();
     }
 
     /// The session that `packet` opens: one that is new, one that starts again, one that its line comes back to, or the

@@ -7,7 +7,7 @@ use std::ops::Range;
 use feedhandler_core::event::EventKind;
 use proptest::prelude::*;
 
-use crate::mold::{cut, heartbeat, packet, packet_of};
+use crate::mold::{cut, heartbeat, packet, packet_anew, packet_of};
 use crate::rig::{GRACE_NS, Rig};
 
 /// Time between the packets of a line, as sent.
@@ -203,6 +203,35 @@ proptest! {
     }
 
     #[test]
+    fn a_sequence_that_starts_again_is_delivered_as_the_oracle_says(
+        lengths in prop::collection::vec(4_u64..40, 1..5),
+        fates in prop::collection::vec((fate_of_two(), 0_usize..2), 200),
+    ) {
+        let mut fates = fates.into_iter();
+        let mut rig = Rig::new();
+        let (mut expected, mut now_ns) = (Vec::new(), 0);
+        for (generation, length) in lengths.iter().enumerate() {
+            for unit in 1..=*length {
+                // Both lines bring the three packets that tell a restart, and the end.
+                let (fate, first) = fates.next().unwrap_or((Some([true, true]), 0));
+                let arrives = fate.filter(|_| unit > 3 && unit < *length).unwrap_or([true, true]);
+                expected.extend(arrives.contains(&true).then_some(unit));
+                for line in [first, 1 - first].into_iter().filter(|line| arrives[*line]) {
+                    let bytes = if generation % 2 == 0 { packet(unit, unit + 1) } else { packet_anew(unit, unit + 1) };
+                    rig.on(line, now_ns, &bytes);
+                    now_ns += SPACING_NS;
+                }
+            }
+            now_ns += GRACE_NS;
+            rig.until(now_ns);
+        }
+        rig.finish();
+        prop_assert_eq!(&rig.delivered, &expected);
+        prop_assert_eq!(rig.starts.len(), lengths.len());
+        prop_assert_eq!(rig.units().stale, 0);
+    }
+
+    #[test]
     fn sessions_that_come_and_go_keep_the_sums_and_the_order(steps in prop::collection::vec(step(), 0..120)) {
         let mut rig = Rig::with_window(8);
         let mut now_ns = 0;
@@ -240,6 +269,11 @@ impl Chance {
         }
         if self.is_cut { cut(bytes, 1) } else { bytes }
     }
+}
+
+/// On which of two lines a packet arrives, where it is not simply on both.
+fn fate_of_two() -> impl Strategy<Value = Option<[bool; 2]>> {
+    prop::option::weighted(0.4, any::<[bool; 2]>())
 }
 
 fn step() -> impl Strategy<Value = Chance> {

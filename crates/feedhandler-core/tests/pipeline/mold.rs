@@ -73,6 +73,13 @@ pub fn block(seq: u64) -> Vec<u8> {
     [&[0, 9, b'N'][..], &number_of(seq).to_be_bytes()].concat()
 }
 
+/// A packet like [`packet`] with other bytes: its messages are those of a newer version, and mean the same.
+pub fn packet_anew(first: u64, end: u64) -> Vec<u8> {
+    let mut packet = header(SESSION, first, u16::try_from(end - first).expect("a packet of few messages"));
+    (first..end).for_each(|seq| packet.extend([&[0, 10][..], &block(seq)[2..], b"+"].concat()));
+    packet
+}
+
 /// A packet of another session with the messages `first..end`.
 pub fn packet_of(session: &str, first: u64, end: u64) -> Vec<u8> {
     let count = u16::try_from(end - first).expect("a packet of few messages");

@@ -3,7 +3,7 @@
 use feedhandler_core::event::EventKind;
 use feedhandler_core::framing::SessionId;
 
-use crate::mold::{block, cut, end_of_session, heartbeat, packet, packet_of};
+use crate::mold::{block, cut, end_of_session, heartbeat, packet, packet_anew, packet_of};
 use crate::rig::{GRACE_NS, Rig};
 use crate::{A, B, seqs};
 
@@ -150,4 +150,114 @@ fn two_lines_that_are_joined_midway_begin_with_the_earliest_unit_of_either() {
     rig.on(B, 2 + GRACE_NS, &packet(1_001, 1_003)).finish();
     assert_eq!((rig.units().duplicate, rig.units().lost()), (2, 0));
     assert_eq!(rig.channel().arbiter.session().unwrap().first, 1_003);
+}
+
+/// Longer than a network takes to repeat a packet.
+const SILENCE_NS: u64 = 1_000_000_000;
+
+/// A session of 1..=500 on line A.
+fn five_hundred() -> Rig {
+    let mut rig = Rig::new();
+    (1..501).for_each(|seq| _ = rig.on(A, seq, &packet(seq, seq + 1)));
+    rig
+}
+
+#[test]
+fn a_short_sequence_that_starts_again_with_other_bytes_is_a_session_of_its_own() {
+    let mut rig = five_hundred();
+    rig.on(A, 600, &packet_anew(1, 2)).on(A, 601, &packet_anew(2, 4));
+    assert_eq!((rig.delivered.len(), rig.units().pending), (500, 3), "two packets may be anything");
+    rig.on(A, 602, &packet_anew(4, 5));
+    assert_eq!(rig.delivered[500..], [1, 2, 3, 4]);
+    rig.on(A, 603, &packet_anew(5, 6)).finish();
+    assert_eq!(rig.told, [(EventKind::SessionEnd, 1, 500)]);
+    assert_eq!((rig.starts.clone(), rig.units().duplicate, rig.units().lost()), (vec![0, 500], 0, 0));
+}
+
+#[test]
+fn a_sequence_shorter_than_what_tells_a_restart_may_start_again() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 2));
+    (1..6).for_each(|seq| _ = rig.on(A, 10 + seq, &packet_anew(seq, seq + 1)));
+    rig.finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (vec![1, 1, 2, 3, 4, 5], 0));
+}
+
+#[test]
+fn a_sequence_that_starts_again_with_the_same_bytes_does_so_after_a_silence() {
+    let mut rig = five_hundred();
+    (1..10).for_each(|seq| _ = rig.on(A, 500 + SILENCE_NS + seq, &packet(seq, seq + 1)));
+    rig.finish();
+    assert_eq!((rig.delivered[500..].to_vec(), rig.units().lost()), (seqs(1..10), 0));
+}
+
+#[test]
+fn a_sequence_that_was_joined_on_the_way_may_start_again() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(300, 302)).until(1 + GRACE_NS).on(A, 5_000, &packet(302, 303));
+    (1..10).for_each(|seq| _ = rig.on(A, 5_000 + SILENCE_NS + seq, &packet(seq, seq + 1)));
+    rig.finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), ([seqs(300..303), seqs(1..10)].concat(), 0));
+}
+
+#[test]
+fn a_stream_that_a_line_brings_twice_is_delivered_once() {
+    let mut rig = five_hundred();
+    (1..501).for_each(|seq| _ = rig.on(A, 500 + seq, &packet(seq, seq + 1)));
+    rig.on(A, 2_000, &packet(501, 502)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().duplicate, rig.starts.len()), (seqs(1..502), 500, 1));
+}
+
+#[test]
+fn copies_of_old_packets_start_nothing_whatever_they_are() {
+    let mut rig = five_hundred();
+    let burst = [packet(1, 2), packet_anew(1, 3), packet_anew(3, 4), packet(2, 3), packet(3, 4), packet(7, 9)];
+    for (copy, ts_ns) in burst.iter().zip(1_000..) {
+        rig.on(A, ts_ns, copy).on(B, ts_ns, &packet_anew(1, 2));
+        rig.on(A, ts_ns, &packet(ts_ns - 499, ts_ns - 498));
+    }
+    rig.finish();
+    assert_eq!((rig.delivered.clone(), rig.starts.len(), rig.units().lost()), (seqs(1..507), 1, 0));
+    assert_eq!(rig.channel().lines[A].counters.duplicate, 6);
+}
+
+#[test]
+fn a_copy_of_an_old_packet_among_those_of_a_restart_does_not_hide_it() {
+    let mut rig = five_hundred();
+    rig.on(A, 600, &packet_anew(1, 2)).on(A, 601, &packet(300, 301)).on(A, 602, &packet_anew(3, 4));
+    rig.on(A, 603, &packet_anew(2, 3)).on(A, 604, &packet_anew(4, 5)).finish();
+    assert_eq!((rig.delivered[500..].to_vec(), rig.units().lost()), (seqs(1..5), 0));
+}
+
+#[test]
+fn packets_in_doubt_are_bounded() {
+    let mut rig = five_hundred();
+    (1..501).for_each(|seq| _ = rig.on(B, seq, &packet(seq, seq + 1)));
+    rig.on(A, 600, &packet_anew(1, 2));
+    for ts_ns in 601..1_000 {
+        rig.on(B, ts_ns, &packet(2, 3));
+        assert!(rig.units().pending <= 64);
+    }
+    rig.on(A, 1_000, &packet(501, 502)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (seqs(1..502), 0));
+}
+
+#[test]
+fn of_lines_that_start_again_together_none_loses_what_it_alone_brings() {
+    let mut rig = Rig::new();
+    (1..101).for_each(|seq| _ = rig.on(A, seq, &packet(seq, seq + 1)).on(B, seq, &packet(seq, seq + 1)));
+    rig.on(A, 200, &packet_anew(1, 2)).on(B, 201, &packet_anew(2, 3)).on(A, 202, &packet_anew(3, 4));
+    rig.on(B, 203, &packet_anew(4, 5)).on(A, 204, &packet_anew(5, 6)).on(B, 205, &packet_anew(6, 7)).finish();
+    assert_eq!((rig.delivered[100..].to_vec(), rig.units().lost()), (seqs(1..7), 0));
+    assert_eq!(rig.units().stale, 0);
+}
+
+#[test]
+fn a_line_follows_into_a_sequence_that_started_again() {
+    let mut rig = Rig::new();
+    (1..101).for_each(|seq| _ = rig.on(A, seq, &packet(seq, seq + 1)).on(B, seq, &packet(seq, seq + 1)));
+    (1..8).for_each(|seq| _ = rig.on(A, 200 + seq, &packet_anew(seq, seq + 1)));
+    rig.on(B, 300, &packet(101, 102)).on(B, 301, &packet_anew(2, 3)).on(B, 302, &packet_anew(3, 4));
+    rig.on(B, 303, &packet_anew(8, 9)).finish();
+    assert_eq!((rig.delivered[100..].to_vec(), rig.units().stale), (seqs(1..9), 2));
 }
