@@ -34,6 +34,8 @@ pub(super) struct View {
     level_layout: RowLayout,
     levels: Rows,
     price: Number,
+    /// Instruments are named by text, which is their symbol where nothing else is.
+    names_are_text: bool,
 }
 
 /// Columns of [`Books::bbo`] for the books of `plan`.
@@ -76,13 +78,15 @@ impl View {
             layout,
             level_layout,
             price: plan.price,
+            names_are_text: plan.instruments_are_text(),
         }
     }
 
     /// Best bid and offer of an instrument, as a row in the columns of [`bbo_layout`].
     fn bbo_row(&mut self, instrument: &Instrument) -> &[u8] {
         let (bbo, state, since_seq) = instrument.bbo();
-        let (name, symbol) = (instrument.name.bytes(), instrument.symbol.unwrap_or_default().bytes());
+        let named = Some(instrument.name).filter(|_| self.names_are_text);
+        let (name, symbol) = (instrument.name.bytes(), instrument.symbol.or(named).unwrap_or_default().bytes());
         let [bid, ask] = [bbo.bid, bbo.ask].map(|best| level_values(self.price, best.as_ref()));
         let words = [instrument.seq, instrument.ts_recv_ns, since_seq].map(u64::to_ne_bytes);
         let values: [&[u8]; 13] = [
