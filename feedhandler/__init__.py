@@ -2,8 +2,8 @@
 
 General layout, in the order data meets it: `config` says what is received, `protocol` what is in it; `feed`
 receives live lines and `reader` reads files, both through the Rust half, `_core`; `batch` is what they hand
-out, `events` and `report` tell what happened on the way, and `sink` writes results down. What a user needs is
-here:
+out, `book` keeps books from them, `events` and `report` tell what happened on the way, and `sink` writes
+results down. What a user needs is here:
 
 >>> import feedhandler as fh
 >>> with fh.open("configs/demo.toml") as feed:  # doctest: +SKIP
@@ -14,15 +14,20 @@ here:
 from importlib.metadata import version
 
 from feedhandler.batch import Batch
+from feedhandler.book import Books, Depth
+from feedhandler.book_state import BookState
 from feedhandler.config import Config
 from feedhandler.errors import (
     AddressError,
+    AmbiguousInstrumentError,
+    BookError,
     CaptureError,
     ConfigError,
     DeclarationError,
     FeedhandlerError,
     InvalidFileError,
     SinkError,
+    UnknownInstrumentError,
     UnknownMessageError,
     UnknownProtocolError,
     WireError,
@@ -38,12 +43,17 @@ __version__ = version("feedhandler")
 
 __all__ = [
     "AddressError",
+    "AmbiguousInstrumentError",
     "Batch",
+    "BookError",
+    "BookState",
+    "Books",
     "CaptureError",
     "Cause",
     "Config",
     "ConfigError",
     "DeclarationError",
+    "Depth",
     "EventKind",
     "Feed",
     "FeedhandlerError",
@@ -52,6 +62,7 @@ __all__ = [
     "Reader",
     "Report",
     "SinkError",
+    "UnknownInstrumentError",
     "UnknownMessageError",
     "UnknownProtocolError",
     "WireError",

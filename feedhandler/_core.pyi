@@ -8,7 +8,9 @@ from _typeshed import WriteableBuffer
 
 __all__ = [
     "BUILD_PROFILE",
+    "NO_PRICE",
     "Batch",
+    "Books",
     "DecodeBench",
     "FileReader",
     "Layout",
@@ -17,6 +19,7 @@ __all__ = [
     "Rows",
     "Sender",
     "arena_bytes",
+    "book_states",
     "capture_info",
     "causes",
     "core_ghz",
@@ -27,6 +30,9 @@ __all__ = [
 
 BUILD_PROFILE: Final[str]
 """``release`` or ``debug``: a debug build refuses to be benchmarked."""
+
+NO_PRICE: Final[int]
+"""What a column of integer prices of `Books` holds where there is no price: the least number of 64 bits."""
 
 @final
 class Layout:
@@ -100,6 +106,57 @@ class Batch:
         """Arrival order over the tables."""
     def events(self) -> Rows:
         """What happened besides messages."""
+
+@final
+class Books:
+    """Books of every instrument of a protocol's channels.
+
+    Parameters
+    ----------
+    plan
+        Protocol.
+    instruments
+        Instruments at most, over all channels.
+    orders
+        Orders that may rest in the books of a channel.
+    levels
+        Price levels that a side may have.
+
+    Raises
+    ------
+    ValueError
+        The protocol does not say what its messages do to books.
+    """
+
+    def __new__(cls, plan: Plan, /, *, instruments: int, orders: int, levels: int) -> Books: ...
+    def apply(self, batch: Batch, /) -> None:
+        """Do what a batch says, without the GIL; ValueError where its tables are of another protocol."""
+    def bbo(self) -> Rows:
+        """Best bid and offer of every instrument: a row's index is the instrument's number."""
+    def changed(self) -> Rows:
+        """Best bid and offer of every instrument that something happened to since the last call."""
+    def bbo_of(self, index: int, /) -> Rows | None:
+        """Best bid and offer of one instrument, given its number; None where there is none."""
+    def depth(self, index: int, levels: int, /) -> tuple[int, int, Rows, Rows] | None:
+        """State, its ``since_seq``, bids and offers of an instrument, at most `levels` a side, best first."""
+    def find_text(self, text: bytes, /) -> list[int]:
+        """Numbers of the instruments with this symbol or name: one a channel at most."""
+    def find_number(self, number: int, /) -> list[int]:
+        """Numbers of the instruments that have this number for a name: one a channel at most."""
+    @property
+    def orders(self) -> int:
+        """Orders that rest in all books."""
+    def counters(self) -> bytes:
+        """What became of the messages: JSON of ``feedhandler.book_state.BookCounters``."""
+    @property
+    def bbo_layout(self) -> Layout:
+        """Layout of `bbo`, `changed` and `bbo_of`."""
+    @property
+    def level_layout(self) -> Layout:
+        """Layout of each side of `depth`."""
+
+def book_states() -> list[tuple[int, str]]:
+    """Number and name of each state of a book."""
 
 @final
 class FileReader:

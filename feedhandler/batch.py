@@ -38,11 +38,13 @@ class Batch(Mapping[str, Table]):
     >>> (trades["price"] * trades["size"]).sum()  # doctest: +SKIP
     """
 
-    __slots__ = ("_arrays", "_core", "_protocol", "_tables")
+    __slots__ = ("_arrays", "_tables", "core", "protocol")
 
     def __init__(self, core: _core.Batch, protocol: Protocol) -> None:
-        self._core = core
-        self._protocol = protocol
+        self.core = core
+        """The batch as Rust hands it over: for `feedhandler.book`."""
+        self.protocol = protocol
+        """What its messages are of."""
         self._tables = protocol.tables
         self._arrays: dict[str, Table] = {}
 
@@ -60,14 +62,14 @@ class Batch(Mapping[str, Table]):
         return array
 
     def __iter__(self) -> Iterator[str]:
-        return (name for index, name in enumerate(self._tables.names) if self._core.table(index) is not None)
+        return (name for index, name in enumerate(self._tables.names) if self.core.table(index) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
         index = self._tables.indices.get(name) if isinstance(name, str) else None
-        return index is not None and self._core.table(index) is not None
+        return index is not None and self.core.table(index) is not None
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -82,12 +84,12 @@ class Batch(Mapping[str, Table]):
     @property
     def size(self) -> int:
         """Number of messages."""
-        return self._core.size
+        return self.core.size
 
     @property
     def queue_depth(self) -> int:
         """Datagrams that waited in the ring when the batch was closed; 0 for a file."""
-        return self._core.queue_depth
+        return self.core.queue_depth
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ class Batch(Mapping[str, Table]):
     @property
     def order(self) -> Table:
         """Arrival order over the tables: columns ``table`` (u2, an index of `names`) and ``row`` (u4)."""
-        return view_of(self._core.order(), _ORDER_DTYPE)
+        return view_of(self.core.order(), _ORDER_DTYPE)
 
     @property
     def events(self) -> Table:
@@ -107,7 +109,7 @@ class Batch(Mapping[str, Table]):
         line), ``first`` and ``last`` (sequence numbers), ``count``, ``ts_ns``, and ``position``: the index in
         `order` of the message that it precedes.
         """
-        return view_of(self._core.events(), _EVENT_DTYPE)
+        return view_of(self.core.events(), _EVENT_DTYPE)
 
     def rows(self) -> Iterator[tuple[str, np.void]]:
         """Iterate over the messages one by one, in the order of arrival.
@@ -122,7 +124,7 @@ class Batch(Mapping[str, Table]):
     def _view(self, name: str) -> Table:
         index = self._tables.indices.get(name)
         if index is None:
-            raise UnknownMessageError(name, self._protocol.name, self.names, nearest(name, self.names))
-        rows = self._core.table(index)
+            raise UnknownMessageError(name, self.protocol.name, self.names, nearest(name, self.names))
+        rows = self.core.table(index)
         dtype = self._tables.dtypes[name]
         return np.empty(0, dtype) if rows is None else view_of(rows, dtype)

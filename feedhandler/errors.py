@@ -110,6 +110,78 @@ class UnknownMessageError(FeedhandlerError, KeyError):
         return f"no message {self.name!r} in {self.protocol}{hint}: expected one of {messages}"
 
 
+class BookError(FeedhandlerError, ValueError):
+    """Books cannot be kept with what they were given.
+
+    Parameters
+    ----------
+    subject
+        Which books.
+    expected
+        What was expected.
+    found
+        What was found.
+    """
+
+    def __init__(self, subject: str, expected: str, found: str) -> None:
+        super().__init__(subject, expected, found)
+        self.subject = subject
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"{self.subject}: expected {self.expected}, found {self.found}"
+
+
+class UnknownInstrumentError(FeedhandlerError, KeyError):
+    """Books have no instrument of that name: nothing about it has come in this session.
+
+    Parameters
+    ----------
+    name
+        What was asked for.
+    channel
+        The channel it was asked for on; None for any.
+    hint
+        The nearest symbol there is, put as a question; empty where none is near.
+    """
+
+    def __init__(self, name: str, channel: int | None = None, hint: str = "") -> None:
+        super().__init__(name, channel, hint)
+        self.name = name
+        self.channel = channel
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = "" if self.channel is None else f" on channel {self.channel}"
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"no instrument {self.name!r}{place}{hint}: expected one that a message was about"
+
+
+class AmbiguousInstrumentError(FeedhandlerError, LookupError):
+    """More than one channel has an instrument of that name.
+
+    Parameters
+    ----------
+    name
+        What was asked for.
+    channels
+        The channels that have it.
+    """
+
+    def __init__(self, name: str, channels: Sequence[int]) -> None:
+        super().__init__(name, tuple(channels))
+        self.name = name
+        self.channels = tuple(channels)
+
+    def __str__(self) -> str:
+        channels = ", ".join(map(str, self.channels))
+        return (
+            f"instrument {self.name!r}: expected one, found one on each of the channels {channels} "
+            "(say which by channel=)"
+        )
+
+
 class CaptureError(FeedhandlerError):
     """A capture file cannot be read.
 

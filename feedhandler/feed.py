@@ -22,6 +22,7 @@ from feedhandler.address import Address
 from feedhandler.batch import Batch
 from feedhandler.config import Config
 from feedhandler.config_file import load
+from feedhandler.protocol import Protocol
 from feedhandler.receiver_options import receiver_options
 from feedhandler.report import Report, parse
 
@@ -125,6 +126,11 @@ class Feed:
             BoundLine(names[channel], line, Address.of(ip, port))
             for channel, _, line, ip, port in self._open.addresses
         )
+
+    @property
+    def protocol(self) -> Protocol:
+        """What the messages are of."""
+        return self.config.protocol
 
     def report(self) -> Report:
         """Return what was received so far, and where it went."""

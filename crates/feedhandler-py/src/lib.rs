@@ -4,6 +4,7 @@ mod send;
 
 mod batch;
 mod bench;
+mod book;
 mod errors;
 mod file;
 mod live;
@@ -21,9 +22,14 @@ mod _core {
     const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 
     #[pymodule_export]
+    const NO_PRICE: i64 = feedhandler_core::book::NO_PRICE;
+
+    #[pymodule_export]
     use super::batch::{Batch, Rows};
     #[pymodule_export]
     use super::bench::{DecodeBench, core_ghz};
+    #[pymodule_export]
+    use super::book::{Books, book_states};
     #[pymodule_export]
     use super::file::{FileReader, capture_info};
     #[pymodule_export]

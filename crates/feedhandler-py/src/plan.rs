@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 /// Where the columns of a table's row stand.
 #[pyclass(frozen, module = "feedhandler._core")]
-pub struct Layout(RowLayout);
+pub struct Layout(pub RowLayout);
 
 #[pymethods]
 impl Layout {
