@@ -2,7 +2,7 @@
 
 use super::failure::Misfit;
 use super::name::{NAME_BYTES, Name};
-use super::number::{Number, float_price, float_size};
+use super::number::{NO_PRICE, Number, float_price, float_size};
 use super::side::Side;
 use crate::layout::Column;
 
@@ -82,6 +82,7 @@ impl NumberColumn {
         match self.kind {
             _ if Some(word) == self.null => Ok(None),
             Kind::Unsigned => i64::try_from(word).map(Some).map_err(|_| Misfit::UnusableNumber),
+            Kind::Signed if word.cast_signed() == NO_PRICE => Err(Misfit::UnusableNumber),
             Kind::Signed => Ok(Some(word.cast_signed())),
             Kind::Float4 | Kind::Float8 => Ok(float_price(self.float(word))),
         }
@@ -224,6 +225,8 @@ mod tests {
         assert_eq!(read("u8", 8, Some(-1), u64::MAX), (Ok(None), Ok(0)));
         assert_eq!(read("i4", 4, None, u64::MAX), (Ok(Some(-1)), Err(unusable)));
         assert_eq!(read("i4", 4, Some(-1), u64::MAX), (Ok(None), Ok(0)));
+        assert_eq!(read("i8", 8, None, NO_PRICE.cast_unsigned()), (Err(unusable), Err(unusable)));
+        assert_eq!(read("i8", 8, Some(NO_PRICE), NO_PRICE.cast_unsigned()), (Ok(None), Ok(0)));
         assert_eq!(read("f4", 4, None, f32::NAN.to_bits().into()), (Ok(None), Ok(0)));
         assert_eq!(read("f4", 4, None, 1.5_f32.to_bits().into()), (Ok(float_price(1.5)), float_size(1.5)));
     }

@@ -11,7 +11,8 @@ pub enum Misfit {
     SizeExceeded,
     /// Its side is neither buy nor sell.
     UnknownSide,
-    /// A price is missing, a size is negative, 0 where an order begins, or too large to add up.
+    /// A price is missing or [`NO_PRICE`](super::NO_PRICE), a size is negative, 0 where an order begins, or too large to
+    /// add up.
     UnusableNumber,
 }
 
