@@ -9,7 +9,7 @@ use crate::captures;
 use crate::fuzz::chance::Chance;
 use crate::fuzz::mutate::mutate;
 use crate::fuzz::protocols::{self, Protocol};
-use crate::fuzz::{encoder, files, session};
+use crate::fuzz::{books, encoder, files, session};
 
 /// Inputs for each target, where no time is given.
 const INPUTS: u64 = 1_500;
@@ -100,6 +100,27 @@ macro_rules! datagrams {
 
 datagrams!(itch50, iex_tops, iex_deep, msgpack, crypto_trades);
 
+/// Books that are given anything have tried every fate of a message.
+#[test]
+fn batches_for_books() {
+    let fates = Cell::new([0; 5]);
+    let protocols = protocols::all();
+    for_seeds(|random| {
+        let protocol = &protocols[length(random, protocols.len() as u64)];
+        let length = length(random, 6_000);
+        let Some(counters) = books::batches(protocol, &random.bytes(length)) else { return };
+        let here = [
+            counters.applied,
+            counters.contradictions.sum(),
+            counters.explained.sum(),
+            counters.overflow.sum(),
+            counters.batches_out_of_order,
+        ];
+        fates.update(|fates| std::array::from_fn(|fate| fates[fate] + here[fate].min(1)));
+    });
+    assert!(fates.get().iter().all(|inputs| *inputs > 10), "inputs with each fate: {fates:?}");
+}
+
 #[test]
 fn captures_with_spoilt_bytes() {
     let files = captures::samples();
@@ -140,6 +161,9 @@ fn seeds() {
     };
     for (file, name) in captures::samples().iter().zip(0..) {
         write("capture", name, file);
+    }
+    for (seed, name) in (0..16).zip(0..) {
+        write("books", name, &Random::new(seed).bytes(4_000));
     }
     let spec = protocols::itch50().spec;
     let message = |index| encoder::message(&spec, index, &mut Chance::new(&[1; 64]));
