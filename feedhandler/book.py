@@ -179,10 +179,17 @@ class Books:
         Parameters
         ----------
         instrument, channel
-            As in `best`, which see for the errors, too.
+            As in `best`, which see for the other errors.
         levels
             How many a side at most; None for all.
+
+        Raises
+        ------
+        ValueError
+            The number of levels is negative.
         """
+        if levels is not None and levels < 0:
+            raise ValueError(f"expected levels of at least 0, found {levels}")
         number = self._number(instrument, channel)
         found = self._core.depth(number, _ALL_LEVELS if levels is None else levels)
         assert found is not None, "instruments never go"

@@ -1,5 +1,6 @@
 """Books as their users see them: what they hold, against a slow oracle, and when they say that it is good."""
 
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -263,6 +264,8 @@ def test_depth_is_as_deep_as_was_asked_for(tmp_path: Path) -> None:
     assert (len(depth.bids), len(depth.asks)) == (10, 1)
     assert depth.bids[0].tolist() == (99_0000, 100, 1)
     assert np.all(np.diff(depth.bids["price"]) < 0)
+    with pytest.raises(ValueError, match="expected levels of at least 0, found -1"):
+        books.depth("ACME", -1)
     with pytest.raises(AttributeError):
         depth.state = fh.BookState.GOOD  # type: ignore[misc]
 
@@ -403,6 +406,41 @@ def test_other_threads_run_while_books_are_kept(tmp_path: Path) -> None:
     packets = [venue.mold("M", first, messages) for first, messages in flow_packets(seed=3, count=20_000)]
     file = delivered.write_datagrams(tmp_path / "feed.pcap", packets)
     assert run(GIL, file).strip() == "1"
+
+
+def test_books_can_be_asked_while_they_are_kept(tmp_path: Path) -> None:
+    packets = [venue.mold("M", first, messages) for first, messages in flow_packets(seed=3, count=20_000)]
+    file = delivered.write_datagrams(tmp_path / "feed.pcap", packets)
+    books = fh.Books("itch50")
+
+    def keep() -> None:
+        for batch in fh.read(file, "itch50", batch_messages=50):
+            books.apply(batch)
+
+    keeping = threading.Thread(target=keep)
+    keeping.start()
+    while True:
+        is_last = not keeping.is_alive()
+        good = books.bbo[books.bbo["state"] == fh.BookState.GOOD]
+        both = good[(good["bid_size"] > 0) & (good["ask_size"] > 0)]
+        assert np.all(both["bid_price"] <= both["ask_price"])
+        assert books.counters.is_balanced
+        if is_last:
+            break
+    assert books.counters.messages == 20_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        fh.BookError("books of itch50", "this", "that"),
+        fh.UnknownInstrumentError("ACNE", 1, "did you mean 'ACME'?"),
+        fh.AmbiguousInstrumentError("ACME", (0, 1)),
+    ],
+)
+def test_errors_cross_processes(error: fh.FeedhandlerError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
 
 
 def run(program: str, *arguments: Any) -> str:
