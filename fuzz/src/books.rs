@@ -82,8 +82,10 @@ fn side(spec: &BookSpec, chance: &mut Chance<'_>) -> u64 {
     }
 }
 
+/// Something small; now and then anything, but for channels, which are numbered from 0.
 fn value(column: &Column, chance: &mut Chance<'_>) -> u64 {
-    let number = if chance.byte() < 250 { chance.below(SMALL) as u64 } else { chance.number() };
+    let number =
+        if chance.byte() < 250 || column.name == "channel" { chance.below(SMALL) as u64 } else { chance.number() };
     match (column.format.as_bytes(), u32::try_from(number)) {
         ([b'f', ..], Ok(small)) if column.width == 8 => f64::from(small).to_bits(),
         _ => number,
