@@ -249,8 +249,9 @@ class Books:
 
     def _nearest(self, name: str, channel: int | None) -> str:
         """Return the hint at the nearest symbol, looked for among those of the same first letter."""
-        rows = self.bbo if channel is None else self.bbo[self.bbo["channel"] == channel]
-        symbols = (symbol.decode(errors="replace") for symbol in set(rows["symbol"].tolist()))
+        rows = self.bbo
+        here = rows if channel is None else rows[rows["channel"] == channel]
+        symbols = (symbol.decode(errors="replace") for symbol in set(here["symbol"].tolist()))
         return nearest(name, sorted(symbol for symbol in symbols if symbol[:1] == name[:1]))
 
 

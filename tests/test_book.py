@@ -421,7 +421,8 @@ def test_books_can_be_asked_while_they_are_kept(tmp_path: Path) -> None:
     keeping.start()
     while True:
         is_last = not keeping.is_alive()
-        good = books.bbo[books.bbo["state"] == fh.BookState.GOOD]
+        rows = books.bbo
+        good = rows[rows["state"] == fh.BookState.GOOD]
         both = good[(good["bid_size"] > 0) & (good["ask_size"] > 0)]
         assert np.all(both["bid_price"] <= both["ask_price"])
         assert books.counters.is_balanced
