@@ -82,12 +82,6 @@ impl BatchBuilder {
         self.events.len()
     }
 
-    /// Where the next row of `table` will stand.
-    #[inline(always)]
-    pub(crate) fn row(&mut self, table: u16) -> *mut u8 {
-        self.tables[usize::from(table)].next_row()
-    }
-
     /// The next row of `table`, filled from `template`, which is as long as the row or at most 15 bytes longer.
     #[inline(always)]
     pub(crate) fn blank_row(&mut self, table: u16, template: &[[u8; 16]]) -> &mut [u8] {
@@ -102,23 +96,23 @@ impl BatchBuilder {
         unsafe { std::slice::from_raw_parts_mut(row, row_bytes) }
     }
 
-    /// Makes the row at [`BatchBuilder::row`] part of the batch.
+    /// Makes the row at [`BatchBuilder::blank_row`] part of the batch.
     ///
     /// # Safety
     /// All of the row's bytes must have been written.
     #[inline(always)]
     pub(crate) unsafe fn commit(&mut self, table: u16, code: u16) {
-        let rows = &mut self.tables[usize::from(table)];
-        #[expect(clippy::cast_possible_truncation, reason = "a batch is closed long before 2^32 rows")]
-        let row = rows.len() as u32;
+        let mut filling = self.fill(1);
         // SAFETY: the caller has written the row.
-        unsafe { rows.commit(1) };
-        let entry = u64::from(table) | u64::from(code) << 16 | u64::from(row) << 32;
-        // SAFETY: `next_row` has room for a row of the order, 8 bytes, all of which are written.
-        unsafe {
-            self.order.next_row().cast::<[u8; ORDER_BYTES]>().write(entry.to_le_bytes());
-            self.order.commit(1);
-        }
+        unsafe { filling.commit(table, code) };
+        filling.finish();
+    }
+
+    /// Begins to fill tables with at most `most` rows in all.
+    #[inline]
+    pub(crate) fn fill(&mut self, most: usize) -> Filling<'_> {
+        self.order.reserve(most);
+        Filling { entry_at: self.order.free_row().cast(), tables: &mut self.tables, order: &mut self.order, left: most }
     }
 
     /// Begins a run of at most `most` rows of `table` for messages with `code`.
@@ -183,6 +177,74 @@ pub struct Batch {
     pub events: Arc<Rows>,
     /// Datagrams that waited in the ring when the batch was closed.
     pub queue_depth: usize,
+}
+
+/// Rows of several tables, as they come: where the order of arrival is kept is looked up once.
+///
+/// Invariant: the order's entries before `entry_at` have been written, and there is memory for `left` more.
+pub(crate) struct Filling<'a> {
+    tables: &'a mut [Rows],
+    order: &'a mut Rows,
+    entry_at: *mut [u8; ORDER_BYTES],
+    /// For checks in debug builds: the hot loop has no register for it.
+    left: usize,
+}
+
+impl Filling<'_> {
+    /// Whether `table` has room for a row without growing.
+    ///
+    /// # Safety
+    /// `table` must be one of the batch's.
+    #[inline(always)]
+    pub unsafe fn has_room(&self, table: u16) -> bool {
+        // SAFETY: the caller vouches for the table.
+        unsafe { self.tables.get_unchecked(usize::from(table)) }.room() > 0
+    }
+
+    /// Where the next row of `table` will stand, if it [has room](Self::has_room).
+    ///
+    /// # Safety
+    /// As [`Filling::has_room`].
+    #[inline(always)]
+    pub unsafe fn free_row(&self, table: u16) -> *mut u8 {
+        // SAFETY: the caller vouches for the table.
+        unsafe { self.tables.get_unchecked(usize::from(table)) }.free_row()
+    }
+
+    /// Where the next row of `table` will stand.
+    pub fn next_row(&mut self, table: u16) -> *mut u8 {
+        self.tables[usize::from(table)].next_row()
+    }
+
+    /// Makes the row at [`Filling::free_row`] part of the batch.
+    ///
+    /// # Safety
+    /// As [`Filling::has_room`]; there was room for the row, all of its bytes have been written, and there are not more rows
+    /// than were asked for.
+    #[inline(always)]
+    pub unsafe fn commit(&mut self, table: u16, code: u16) {
+        if cfg!(debug_assertions) {
+            self.left = self.left.checked_sub(1).expect("not more rows than were asked for");
+        }
+        // SAFETY: the caller vouches for the table, and has written the row; there is memory for its entry.
+        unsafe {
+            let rows = self.tables.get_unchecked_mut(usize::from(table));
+            let entry = u64::from(table) | u64::from(code) << 16 | (rows.len() as u64) << 32;
+            rows.commit(1);
+            self.entry_at.write(entry.to_le_bytes());
+            self.entry_at = self.entry_at.add(1);
+        }
+    }
+
+    /// Makes the order of arrival part of the batch; returns the number of rows.
+    #[inline]
+    pub fn finish(self) -> usize {
+        let bytes = self.entry_at.addr() - self.order.free_row().addr();
+        let rows = bytes / ORDER_BYTES;
+        // SAFETY: so many entries have been written (invariant).
+        unsafe { self.order.commit(rows) };
+        rows
+    }
 }
 
 /// Rows of one table that come one behind the other: what they share is looked up once.

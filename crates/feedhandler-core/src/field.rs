@@ -37,7 +37,7 @@ impl IntField {
     /// The field's value in what begins at `start` of `bytes`; `None` where `bytes` ends before the field does.
     ///
     /// Bytes behind the field are looked at where they exist and do not change the value.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn load(&self, bytes: &[u8], start: usize) -> Option<u64> {
         let at = start + self.offset;
@@ -47,7 +47,7 @@ impl IntField {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn extract(&self, word: [u8; WORD_BYTES]) -> u64 {
         if self.big {
             u64::from_be_bytes(word) >> self.shift

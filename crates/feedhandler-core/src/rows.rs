@@ -69,11 +69,12 @@ impl Pool {
 
 /// Rows of one width, one behind the other.
 ///
-/// Invariant: the first `len * row_bytes` bytes of the block are initialised, and the block is at least
-/// `ROW_SLACK_BYTES` larger than that.
+/// Invariant: `memory` is the block's, if there is one; the first `len * row_bytes` bytes of it are initialised, and it is
+/// at least `ROW_SLACK_BYTES` larger than `capacity * row_bytes`.
 #[derive(Debug)]
 pub struct Rows {
     block: Option<Block>,
+    memory: NonNull<u8>,
     pool: Arc<Pool>,
     row_bytes: usize,
     len: usize,
@@ -83,11 +84,16 @@ pub struct Rows {
 /// Rows that a table without memory gets at first.
 const FIRST_ROWS: usize = 256;
 
+// SAFETY: what `memory` points to is the block's, which may be sent.
+unsafe impl Send for Rows {}
+// SAFETY: shared rows are only ever read.
+unsafe impl Sync for Rows {}
+
 impl Rows {
     /// An empty table that takes its memory from `pool` when the first row comes.
     #[must_use]
     pub fn new(pool: Arc<Pool>, row_bytes: usize) -> Self {
-        Self { block: None, pool, row_bytes, len: 0, capacity: 0 }
+        Self { block: None, memory: NonNull::dangling(), pool, row_bytes, len: 0, capacity: 0 }
     }
 
     /// A table like this one, empty, with memory from the same pool.
@@ -141,12 +147,27 @@ impl Rows {
     /// Where the machine has no memory left.
     #[inline]
     pub fn next_row(&mut self) -> *mut u8 {
-        if self.len == self.capacity {
-            self.grow();
+        self.reserve(1);
+        self.free_row()
+    }
+
+    /// Where the next row will stand: it may be written if there is [room](Self::room).
+    #[inline(always)]
+    #[must_use]
+    pub fn free_row(&self) -> *mut u8 {
+        // SAFETY: len <= capacity, and `memory` has that many rows and the slack; without a block it is not moved.
+        unsafe { self.memory.as_ptr().add(self.len * self.row_bytes) }
+    }
+
+    /// Makes [room](Self::room) for at least `rows` rows.
+    ///
+    /// # Panics
+    /// Where the machine has no memory left.
+    #[inline]
+    pub fn reserve(&mut self, rows: usize) {
+        if self.room() < rows {
+            self.grow(self.len + rows);
         }
-        let block = self.block.as_ref().expect("a table with capacity has memory");
-        // SAFETY: len < capacity, and the block holds capacity rows and the slack.
-        unsafe { block.memory.as_ptr().add(self.len * self.row_bytes) }
     }
 
     /// Rows that may be written from [`Rows::next_row`] on without asking again.
@@ -188,10 +209,11 @@ impl Rows {
     }
 
     #[cold]
-    fn grow(&mut self) {
-        let wanted = (self.capacity * 2).max(FIRST_ROWS);
+    fn grow(&mut self, least: usize) {
+        let wanted = least.max(self.capacity * 2).max(FIRST_ROWS);
         let block = self.pool.take(wanted * self.row_bytes + ROW_SLACK_BYTES);
         self.capacity = (block.bytes() - ROW_SLACK_BYTES) / self.row_bytes;
+        self.memory = block.memory;
         if let Some(old) = self.block.replace(block) {
             let new = self.block.as_ref().expect("just put there");
             // SAFETY: both blocks hold len rows, and they are different blocks.

@@ -1,16 +1,16 @@
 //! decode: the messages of a packet become rows of tables, by the compiled plan.
 //!
 //! Stands between arbitrate, which says which packet is next, and batch, which owns the tables. A packet is decoded
-//! whole or not at all: where its framing turns out to lie, the rows it had already written are taken back, so that
-//! another line's good copy can still win.
+//! whole or not at all: where its framing lies, no row of it is left, so that another line's good copy can still win.
 
 mod binary;
 mod code_text;
 mod msgpack;
-mod shuffle;
+mod span;
 
 pub use binary::BinaryPlan;
 pub use msgpack::MsgpackPlan;
+pub use span::Span;
 
 use crate::batch::BatchBuilder;
 use crate::digest::Digest;
@@ -45,11 +45,21 @@ impl Payload<'_> {
         Leading { seq: self.leading.seq.wrapping_add(step), ..self.leading }
     }
 
-    /// The part of a message's digest that its sequence number does not tell.
+    /// By how much the sequence number grows from message to message.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "only tells messages of one packet apart")]
-    fn digest_place(&self, place: u64) -> u32 {
-        if self.unit == SequenceUnit::Packets { place as u32 } else { 0 }
+    pub(crate) fn seq_step(&self) -> u64 {
+        u64::from(self.unit != SequenceUnit::Packets)
+    }
+
+    /// Under which number the message at `place` goes into the digest: where packets carry the number, a message's place
+    /// in its packet is in the upper half.
+    #[inline]
+    fn digest_number(&self, place: u64) -> u64 {
+        if self.unit == SequenceUnit::Packets {
+            self.leading.seq ^ (place << 48)
+        } else {
+            self.leading.seq.wrapping_add(place)
+        }
     }
 }
 
@@ -117,6 +127,8 @@ pub struct Decoder {
     scratch: Vec<u8>,
     /// A message without its optional fields is completed here.
     short: Vec<u8>,
+    /// Where a packet's messages stand, but for those that are skipped.
+    spans: Vec<Span>,
     widths: Widths,
 }
 
@@ -129,6 +141,7 @@ impl Decoder {
             unknown: Vec::new(),
             scratch: Vec::new(),
             short: Vec::new(),
+            spans: Vec::new(),
             widths: Widths::default(),
         }
     }
@@ -156,6 +169,9 @@ impl Decoder {
         payload: &Payload<'_>,
         out: &mut BatchBuilder,
     ) -> Result<Decoded, Reason> {
+        if u32::try_from(payload.bytes.len()).is_err() {
+            return Err(Reason::PayloadLength);
+        }
         if payload.bytes.has_slack() {
             return self.padded(plan, delimiter, payload, out);
         }
@@ -178,10 +194,17 @@ impl Decoder {
             MessagesPlan::Binary(messages) => binary::packet(messages, delimiter, payload, self, out),
             MessagesPlan::Msgpack(messages) => msgpack::packet(messages, delimiter, payload, self, out),
         };
-        if decoded.is_err() {
-            out.undo_to(before, |code| self.counts[usize::from(code)] -= 1);
+        match decoded {
+            Ok(mut decoded) => {
+                let number = |index| payload.digest_number(payload.skip + index);
+                decoded.digest.add(payload.bytes.slot(), &self.spans, number);
+                Ok(decoded)
+            }
+            Err(reason) => {
+                out.undo_to(before, |code| self.counts[usize::from(code)] -= 1);
+                Err(reason)
+            }
         }
-        decoded
     }
 
     /// Follows a packet's framing without decoding: whether it could be delivered later.

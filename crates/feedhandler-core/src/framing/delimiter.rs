@@ -25,6 +25,8 @@ pub struct Length {
     field: IntField,
     excludes: usize,
     data_offset: usize,
+    /// Bytes of a block without a message.
+    least_bytes: usize,
     is_zero_by_type: bool,
 }
 
@@ -82,27 +84,35 @@ impl Length {
         if !(1..=8).contains(&field.width) {
             return Err(PlanError::new("delimiter.length", format!("a width of 1 to 8, found {}", field.width)));
         }
-        Ok(Self { field: IntField::new(field), excludes, data_offset, is_zero_by_type })
+        let field = IntField::new(field);
+        Ok(Self { least_bytes: data_offset.max(field.end()), field, excludes, data_offset, is_zero_by_type })
     }
 
     #[inline(always)]
     fn next(&self, slot: &[u8], at: usize, end: usize, plan: &BinaryPlan) -> Result<Block, Reason> {
-        if at + self.field.end() > end {
-            return Err(if at >= end { Reason::CountTooLarge } else { Reason::BlockLength });
+        let left = end.saturating_sub(at);
+        if left < self.least_bytes {
+            return Err(if left == 0 { Reason::CountTooLarge } else { Reason::BlockLength });
         }
         let length = self.field.load(slot, at).ok_or(Reason::BlockLength)?;
         let start = at + self.data_offset;
-        let next = if length == 0 && self.is_zero_by_type {
-            let data = slot.get(start..end).ok_or(Reason::BlockLength)?;
-            start + plan.length_by_type(data).ok_or(Reason::BlockLength)?
-        } else {
-            // A length beyond the payload is refused before it is added to anything.
-            let length = usize::try_from(length).ok().filter(|length| *length <= end).ok_or(Reason::BlockLength)?;
-            at + self.excludes + length
-        };
-        if next < start || next > end || next < at + self.field.end() {
+        if length == 0 && self.is_zero_by_type {
+            return next_by_type(slot, start, end, plan);
+        }
+        // A length may be as large as 2^64 - 1.
+        let bytes = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(self.excludes);
+        if bytes < self.least_bytes || bytes > left {
             return Err(Reason::BlockLength);
         }
+        let next = at + bytes;
         Ok(Block { start, end: next, next })
     }
+}
+
+/// The block whose message begins at `start` and is as long as its type says.
+#[cold]
+fn next_by_type(slot: &[u8], start: usize, end: usize, plan: &BinaryPlan) -> Result<Block, Reason> {
+    let data = slot.get(start..end).ok_or(Reason::BlockLength)?;
+    let next = start + plan.length_by_type(data).ok_or(Reason::BlockLength)?;
+    if next > end { Err(Reason::BlockLength) } else { Ok(Block { start, end: next, next }) }
 }

@@ -4,13 +4,13 @@ use super::MsgpackPlan;
 use super::codes::NO_CODE;
 use super::flat::MOST_FLAT_BYTES;
 use crate::batch::BatchBuilder;
-use crate::decode::{Decoded, Decoder, Payload};
+use crate::decode::{Decoded, Decoder, Payload, Span};
 use crate::framing::Delimiter;
 use crate::layout::{LEADING_WORDS, Leading};
 use crate::malformed::Reason;
 use crate::msgpack::Reader;
 
-/// Decodes a packet.
+/// Decodes a packet, and notes in `decoder.spans` where the messages stand that were not to be skipped.
 pub(in crate::decode) fn packet(
     plan: &MsgpackPlan,
     delimiter: &Delimiter,
@@ -19,6 +19,7 @@ pub(in crate::decode) fn packet(
     out: &mut BatchBuilder,
 ) -> Result<Decoded, Reason> {
     let mut widths = std::mem::take(&mut decoder.widths);
+    decoder.spans.clear();
     let measured = if plan.heads.is_some() { widths.measure(payload.bytes, MOST_FLAT_BYTES) } else { &[] };
     let most = if let Delimiter::Whole = delimiter { 1 } else { u64::MAX };
     let last = payload.messages.unwrap_or(u64::MAX).min(most);
@@ -81,7 +82,8 @@ impl Walk<'_> {
         let (slot, end) = (self.payload.bytes.slot(), self.payload.bytes.len());
         let Some((flat, head)) = self.plan.flat_at(slot, self.at) else { return false };
         let stop = end.min((slot.len() + 1).saturating_sub(flat.most_bytes));
-        let (mut at, mut place, mut digest) = (self.at, self.place, self.fates.digest);
+        let (mut at, mut place) = (self.at, self.place);
+        let spans = &mut self.decoder.spans;
         let mut run = self.out.run(head.table, head.code, self.last - place);
         while at < stop && run.has_room() && head.is_at(slot, at) {
             let leading = self.payload.leading_of(place);
@@ -91,14 +93,14 @@ impl Walk<'_> {
                 run.row().cast::<[u64; LEADING_WORDS]>().write_unaligned(leading.words());
                 flat.write(slot.as_ptr().add(at), self.widths.as_ptr().add(at), run.row())
             };
-            let Some(message) = len.and_then(|len| slot[..end].get(at..at + len)) else { break };
+            let Some(next) = len.map(|len| at + len).filter(|next| *next <= end) else { break };
             // SAFETY: the row was written.
             unsafe { run.commit() };
-            digest.add(leading.seq, self.payload.digest_place(place), message);
-            (at, place) = (at + message.len(), place + 1);
+            spans.push(Span::new(at, next));
+            (at, place) = (next, place + 1);
         }
         let rows = run.finish() as u64;
-        (self.at, self.place, self.fates.digest) = (at, place, digest);
+        (self.at, self.place) = (at, place);
         self.fates.rows += rows;
         self.decoder.counts[usize::from(head.code)] += rows;
         rows > 0
@@ -125,7 +127,7 @@ impl Walk<'_> {
                 next
             }
         };
-        self.fates.digest.add(leading.seq, self.payload.digest_place(self.place), &slot[at..next]);
+        self.decoder.spans.push(Span::new(at, next));
         Ok(next)
     }
 

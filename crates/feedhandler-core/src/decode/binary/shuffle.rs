@@ -10,14 +10,14 @@
 pub const LANES: usize = 16;
 
 /// In a mask: this byte of the row is zero.
-const ZERO: u8 = 0x80;
+pub const ZERO: u8 = 0x80;
 
-/// Sixteen bytes of a row and where they come from.
+/// Neighbouring bytes of a row and where they come from: sixteen, or as many as a wider permutation takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Move {
-    /// Offset in the message of the sixteen bytes that are loaded.
+pub struct Move<const LANES: usize> {
+    /// Offset in the message of the first byte that is loaded.
     pub from: usize,
-    /// Offset in the row of the sixteen bytes that are stored.
+    /// Offset in the row of the first byte that is stored.
     pub to: usize,
     /// For each byte of the row: which of the loaded bytes, or [`ZERO`].
     pub mask: [u8; LANES],
@@ -26,19 +26,19 @@ pub struct Move {
 /// Plans the moves for the bytes `start..sources.len()` of a row, where `sources[i]` says which byte of the message
 /// becomes byte `i` of the row (none: zero).
 #[must_use]
-pub fn plan(sources: &[Option<usize>], start: usize) -> Vec<Move> {
+pub fn plan<const LANES: usize>(sources: &[Option<usize>], start: usize) -> Vec<Move<LANES>> {
     let mut moves = Vec::new();
     let mut to = start;
     while to < sources.len() {
-        let piece = longest_piece(&sources[to..]);
+        let piece = longest_piece::<LANES>(&sources[to..]);
         moves.push(one_move(&sources[to..to + piece], to));
         to += piece;
     }
     moves
 }
 
-/// How many of the first bytes come from a window of sixteen.
-fn longest_piece(sources: &[Option<usize>]) -> usize {
+/// How many of the first bytes come from a window that is loaded at once.
+fn longest_piece<const LANES: usize>(sources: &[Option<usize>]) -> usize {
     let (mut low, mut high) = (usize::MAX, 0);
     for (index, source) in sources.iter().enumerate().take(LANES) {
         if let Some(source) = *source {
@@ -51,12 +51,12 @@ fn longest_piece(sources: &[Option<usize>]) -> usize {
     sources.len().min(LANES)
 }
 
-fn one_move(sources: &[Option<usize>], to: usize) -> Move {
+fn one_move<const LANES: usize>(sources: &[Option<usize>], to: usize) -> Move<LANES> {
     let from = sources.iter().flatten().copied().min().unwrap_or(0);
     let mut mask = [ZERO; LANES];
     for (lane, source) in mask.iter_mut().zip(sources) {
         if let Some(source) = *source {
-            *lane = u8::try_from(source - from).expect("a piece spans at most sixteen bytes");
+            *lane = u8::try_from(source - from).expect("a piece comes from the window that is loaded");
         }
     }
     Move { from, to, mask }
@@ -120,7 +120,7 @@ mod tests {
     fn carry_out<S: Shuffle>(message: &[u8], sources: &[Option<usize>], start: usize) -> Vec<u8> {
         let padded = [message, &[0xEE; LANES]].concat();
         let mut row = vec![0xDD; sources.len() + LANES];
-        for step in plan(sources, start) {
+        for step in plan::<LANES>(sources, start) {
             // SAFETY: both vectors are sixteen bytes longer than the largest offset.
             unsafe { S::shuffle(padded.as_ptr().add(step.from), row.as_mut_ptr().add(step.to), &step.mask) };
         }

@@ -1,0 +1,133 @@
+//! The ways to write a row that CPUs have. All give the same bytes.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_set_epi64};
+
+use super::message::Message;
+use super::shuffle::{self, Shuffle};
+use crate::layout::{LEADING_WORDS, Leading};
+
+/// A way to write rows.
+pub(super) trait Kernel {
+    /// The leading columns, as they are written.
+    type Leading: Copy;
+
+    /// Takes the leading columns of a message.
+    ///
+    /// # Safety
+    /// The CPU must have what the implementation uses.
+    unsafe fn leading(leading: &Leading) -> Self::Leading;
+
+    /// Those of a message whose sequence number is greater by `step`.
+    ///
+    /// # Safety
+    /// As [`Kernel::leading`].
+    unsafe fn next(leading: Self::Leading, step: u64) -> Self::Leading;
+
+    /// Writes the row of a message that is as long as declared.
+    ///
+    /// # Safety
+    /// [`Message::length`] bytes and [`crate::padded::SLACK_BYTES`] must be readable at `from`; `to` must be a row of the
+    /// message's table with its slack; the CPU must have what the implementation uses.
+    unsafe fn write_row(message: &Message, leading: Self::Leading, from: *const u8, to: *mut u8);
+}
+
+/// The best of them on this CPU.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KernelKind {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Ssse3,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl KernelKind {
+    #[cfg(target_arch = "x86_64")]
+    pub fn best() -> Self {
+        let has_avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+        let has_bits = is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("lzcnt");
+        if has_avx512 && has_bits && is_x86_feature_detected!("avx512vbmi") {
+            Self::Avx512
+        } else if is_x86_feature_detected!("ssse3") {
+            Self::Ssse3
+        } else {
+            Self::Portable
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn best() -> Self {
+        Self::Portable
+    }
+}
+
+/// Pieces of sixteen bytes, one after the other, by `S`.
+pub(super) struct Pieces<S>(S);
+
+impl<S: Shuffle> Kernel for Pieces<S> {
+    type Leading = Leading;
+
+    #[inline(always)]
+    unsafe fn leading(leading: &Leading) -> Leading {
+        *leading
+    }
+
+    #[inline(always)]
+    unsafe fn next(leading: Leading, step: u64) -> Leading {
+        Leading { seq: leading.seq.wrapping_add(step), ..leading }
+    }
+
+    #[inline(always)]
+    unsafe fn write_row(message: &Message, leading: Leading, from: *const u8, to: *mut u8) {
+        // SAFETY: every row has room for the leading words.
+        unsafe { to.cast::<[u64; LEADING_WORDS]>().write_unaligned(leading.words()) };
+        for step in &message.moves {
+            // SAFETY: every move loads from within the message and stores into the row; both have sixteen bytes of slack.
+            unsafe { S::shuffle(from.add(step.from), to.add(step.to), &step.mask) };
+        }
+        for mend in &message.mends {
+            // SAFETY: the column lies within the row that has just been written.
+            unsafe { mend.column(to) };
+        }
+    }
+}
+
+/// What every CPU can do.
+pub(super) type Portable = Pieces<shuffle::Portable>;
+
+/// Sixteen bytes in one instruction.
+#[cfg(target_arch = "x86_64")]
+pub(super) type Ssse3 = Pieces<shuffle::Ssse3>;
+
+/// 64 bytes, most often the whole row, in one instruction: needs AVX-512 F, BW and VBMI, BMI2 and LZCNT.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Avx512;
+
+#[cfg(target_arch = "x86_64")]
+impl Kernel for Avx512 {
+    type Leading = __m512i;
+
+    #[inline(always)]
+    unsafe fn leading(leading: &Leading) -> __m512i {
+        let [seq, ts_recv_ns, channel] = leading.words().map(u64::cast_signed);
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { _mm512_set_epi64(0, 0, 0, 0, 0, channel, ts_recv_ns, seq) }
+    }
+
+    #[inline(always)]
+    unsafe fn next(leading: __m512i, step: u64) -> __m512i {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { _mm512_add_epi64(leading, _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, step.cast_signed())) }
+    }
+
+    #[inline(always)]
+    unsafe fn write_row(message: &Message, leading: __m512i, from: *const u8, to: *mut u8) {
+        // SAFETY: the caller vouches for all of it.
+        unsafe { message.wide.write(leading, from, to) };
+        for mend in &message.wide.mends {
+            // SAFETY: the column lies within the row that has just been written.
+            unsafe { mend.column(to) };
+        }
+    }
+}
