@@ -7,7 +7,9 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from feedhandler.bench.decode import Case, Result, run
+from feedhandler.bench import decode as decoding
+from feedhandler.bench import receive as receiving
+from feedhandler.bench.machine import Machine
 from feedhandler.cli import options, output
 from feedhandler.cli.tables import facts, plain_table
 
@@ -31,24 +33,55 @@ def decode(
     Example: feedhandler bench decode --rounds 5
     """
     with output.working("bench decode"):
-        result = run(rounds, seconds)
-    output.result(msgspec.to_builtins(result), _tables(result), as_json=as_json)
+        result = decoding.run(rounds, seconds)
+    shown = Group(_where(result.machine, result.loop, result.rounds, result.seconds), *_cases(result))
+    output.result(msgspec.to_builtins(result), shown, as_json=as_json)
 
 
-def _tables(result: Result) -> RenderableType:
-    machine = result.machine
-    where = facts(
+@app.command()
+def receive(
+    *,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs in each.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each contender runs in a round.")] = 2.0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure the whole way, socket to Python, under overload, beside C programs that count and decode.
+
+    Example: feedhandler bench receive --rounds 5
+    """
+    with output.working("bench receive"):
+        result = receiving.run(rounds, seconds)
+    where = _where(result.machine, result.loop, result.rounds, result.seconds)
+    output.result(msgspec.to_builtins(result), Group(where, *map(_load, result.loads)), as_json=as_json)
+
+
+def _where(machine: Machine, loop: str, rounds: int, seconds: float) -> RenderableType:
+    return facts(
         {
             "processor": f"{machine.cpu}, {machine.core_ghz} GHz, governor {machine.governor or 'not known'}",
             "load": f"{machine.load} on {machine.cores} cores",
             "versions": f"Linux {machine.kernel}, Python {machine.python}, {machine.build_profile} build",
-            "loop": f"{result.loop}, {result.rounds} rounds of {result.seconds} s for each contender",
+            "loop": f"{loop}, {rounds} rounds of {seconds} s for each contender",
         }
     )
-    return Group(where, *(_case(name, case) for name, case in result.cases.items()))
 
 
-def _case(name: str, case: Case) -> Table:
+def _cases(result: decoding.Result) -> list[Table]:
+    return [_case(name, case) for name, case in result.cases.items()]
+
+
+def _load(load: receiving.Load) -> Table:
+    title = f"datagrams of {load.bytes} bytes with {load.messages} messages"
+    columns = ("contender", "datagrams/s", "spread", "of C counting", "of C decoding", "CPU ns", "MiB")
+    table = plain_table(title, *columns)
+    for name, found in load.contenders.items():
+        ratios = (f"{found.ratio:.2f}", f"{found.ratio_to_decoding:.2f}")
+        costs = (f"{found.cpu_ns_per_datagram:,.0f}", f"{found.rss_kib / 1024:.0f}")
+        table.add_row(name, f"{found.datagrams_per_s:,.0f}", f"{found.spread:.1%}", *ratios, *costs)
+    return table
+
+
+def _case(name: str, case: decoding.Case) -> Table:
     size = case.bytes / max(case.messages, 1)
     title = f"{name}: {case.messages:,} messages of {size:.1f} bytes"
     table = plain_table(title, "contender", "million messages/s", "spread", "ours is as fast, times")

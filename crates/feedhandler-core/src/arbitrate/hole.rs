@@ -65,7 +65,13 @@ impl Arbiter {
     }
 
     fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
-        grace_ns == 0 || now_ns >= hole.noticed_ns.saturating_add(grace_ns) || self.window.is_full(self.again.len())
+        let is_over = now_ns >= hole.noticed_ns.saturating_add(grace_ns);
+        grace_ns == 0 || is_over || self.window.is_full(self.again.len()) || self.is_explained()
+    }
+
+    /// Whether there is nothing to wait for: what is missing was dropped here, and there is no other line to bring it.
+    fn is_explained(&self) -> bool {
+        self.has_dropped && self.lines.len() == 1
     }
 
     /// Takes a packet out of the window, now that all in front of it was delivered or declared lost.
@@ -122,6 +128,7 @@ impl Arbiter {
 
     fn lose(&mut self, first: u64, end: u64, now_ns: u64, events: &mut Vec<Event>) {
         let cause = self.suspicion.max(Cause::Line);
+        self.has_dropped = false;
         self.lost.push(first, end);
         self.counters.lose(cause, end - first);
         events.push(Event::units(EventKind::Gap, cause, first, end, now_ns));

@@ -117,6 +117,8 @@ pub struct Arbiter {
     /// What happened on this machine that would explain a loss.
     suspicion: Cause,
     suspicion_packets: u32,
+    /// This machine dropped datagrams since the last one that came in order.
+    has_dropped: bool,
     /// Packets in a row that came far below what is expected, in a range that was declared lost.
     far_below_run: u32,
     heard_ns: u64,
@@ -145,6 +147,7 @@ impl Arbiter {
             again: Again::new(),
             suspicion: Cause::None,
             suspicion_packets: 0,
+            has_dropped: false,
             far_below_run: 0,
             heard_ns: 0,
             counters: UnitCounters::default(),
@@ -181,6 +184,7 @@ impl Arbiter {
     /// Notes that datagrams of the channel were dropped or spoilt on this machine: a gap that shows soon has that cause.
     pub fn suspect(&mut self, cause: Cause) {
         self.suspicion = self.suspicion.max(cause);
+        self.has_dropped |= matches!(cause, Cause::SocketBuffer | Cause::RingFull);
         self.suspicion_packets = SUSPICION_PACKETS;
     }
 
@@ -324,6 +328,7 @@ impl Arbiter {
         session.next += units - skip;
         let end = session.next;
         self.far_below_run = 0;
+        self.has_dropped = false;
         if self.unit == SequenceUnit::Nothing {
             self.counters.seen += units;
         }

@@ -142,3 +142,17 @@ fn dropped_datagrams_are_the_cause_of_the_gap_they_leave() {
     assert_eq!((rig.units().lost_socket_buffer, rig.units().lost()), (2, 2));
     assert_eq!(rig.channel().lines[A].counters.dropped_socket_buffer, 1);
 }
+
+#[test]
+fn what_was_dropped_here_is_not_waited_for_where_no_other_line_can_bring_it() {
+    let mut rig = Rig::with_one_line();
+    rig.on(A, 1, &packet(1, 3));
+    rig.pipeline.on_drop(0, A, Cause::RingFull, 1, 2);
+    rig.on(A, 3, &packet(4, 6));
+    assert_eq!((rig.delivered.clone(), rig.units().lost_ring_full), (vec![1, 2, 4, 5], 1));
+
+    rig.on(A, 4, &packet(7, 9));
+    assert_eq!(rig.units().lost(), 1, "a hole without a drop in front of it may be disorder");
+    rig.on(A, 5, &packet(6, 7)).finish();
+    assert_eq!((rig.delivered.clone(), rig.units().lost()), (vec![1, 2, 4, 5, 6, 7, 8], 1));
+}

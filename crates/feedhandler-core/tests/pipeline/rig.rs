@@ -37,6 +37,11 @@ impl Rig {
         Self::of(mold::plan(), 4096)
     }
 
+    /// A channel with the line A only.
+    pub fn with_one_line() -> Self {
+        Self::with_lines(mold::plan(), 4096, &["A"])
+    }
+
     /// A channel that keeps so many packets beyond a hole.
     pub fn with_window(window_packets: usize) -> Self {
         Self::of(mold::plan(), window_packets)
@@ -44,9 +49,13 @@ impl Rig {
 
     /// A channel of another protocol.
     pub fn of(plan: Arc<Plan>, window_packets: usize) -> Self {
+        Self::with_lines(plan, window_packets, &["A", "B"])
+    }
+
+    fn with_lines(plan: Arc<Plan>, window_packets: usize, lines: &[&str]) -> Self {
         let arbiter = ArbiterOptions { grace_ns: GRACE_NS, window_packets, ..ArbiterOptions::default() };
         let mut pipeline = Pipeline::new(plan, PipelineOptions { arbiter, ..PipelineOptions::default() });
-        pipeline.add_channel("numbers", ["A".to_owned(), "B".to_owned()]);
+        pipeline.add_channel("numbers", lines.iter().map(|line| (*line).to_owned()));
         Self { pipeline, delivered: Vec::new(), told: Vec::new(), told_at: Vec::new(), starts: Vec::new() }
     }
 

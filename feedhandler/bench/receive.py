@@ -1,0 +1,207 @@
+"""How many datagrams the whole way takes, socket to Python callback, beside a C program that counts.
+
+A C program sends on one processor as fast as the kernel takes it (`UDP_SEGMENT`); each contender has the
+other processor to itself, all its threads included. What does not fit the receive buffer is dropped by the
+kernel: what counts is what was delivered.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final
+
+import msgpack
+import msgspec
+
+from feedhandler import _core
+from feedhandler.bench import material
+from feedhandler.bench.decode import DebugBuildError
+from feedhandler.bench.machine import Machine, machine
+from feedhandler.bench.peers import build_c
+from feedhandler.bench.receiver import Options, Received
+from feedhandler.errors import FeedhandlerError
+
+MESSAGES: Final = (1, 6, 33)
+"""Quotes in a datagram: about 50, 200 and 900 bytes."""
+BACKENDS: Final = ("recvmmsg",)
+"""How feedhandler takes datagrams from the socket."""
+
+_RCVBUF_BYTES: Final = 4 << 20
+_GRACE_S: Final = 1.5
+_SEND_TIME_NS: Final = 1_738_333_800_000_000_000
+
+
+class NoPeerError(FeedhandlerError):
+    """The sender cannot be built here: there is nothing to receive."""
+
+
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the load a contender took; each figure is the median of the rounds.
+
+    Parameters
+    ----------
+    datagrams_per_s
+        Delivered.
+    spread
+        Distance between the quartiles, as a part of the median.
+    ratio
+        To the C program that counts, in the same round.
+    ratio_to_decoding
+        To the C program that decodes by hand.
+    cpu_ns_per_datagram
+        Time of all its threads on the processor.
+    rss_kib, rss_grown_kib
+        Largest resident memory, and by how much it grew in the second half of a round: the most of all.
+    """
+
+    datagrams_per_s: float
+    spread: float
+    ratio: float
+    ratio_to_decoding: float
+    cpu_ns_per_datagram: float
+    rss_kib: int
+    rss_grown_kib: int
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of datagram, and what each contender took of it."""
+
+    messages: int
+    bytes: int
+    contenders: dict[str, Contender]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What `run` measured."""
+
+    machine: Machine
+    rounds: int
+    seconds: float
+    loads: tuple[Load, ...]
+    loop: str = "open: the sender does not wait"
+
+
+def run(rounds: int = 5, seconds: float = 2.0) -> Result:
+    """Measure on two processors.
+
+    Parameters
+    ----------
+    rounds
+        Rounds; each contender runs once in each, for each size.
+    seconds
+        How long it runs then.
+
+    Raises
+    ------
+    DebugBuildError
+        The Rust module is a debug build.
+    NoPeerError
+        There is no C compiler, or no second processor.
+    """
+    if _core.BUILD_PROFILE != "release":
+        raise DebugBuildError("the Rust module is a debug build; run `make build` and measure again")
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        raise NoPeerError("bench receive: expected two processors, one of them for the sender, found one")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = _Bench(Path(folder), cpus[0], cpus[1], seconds)
+        loads = tuple(_load(bench, messages, rounds) for messages in MESSAGES)
+    return Result(machine=machine(), rounds=rounds, seconds=seconds, loads=loads)
+
+
+def packet(messages: int) -> tuple[bytes, int]:
+    """Return a packet of quotes, and where in it the eight bytes of its sequence number stand."""
+    ((_, bodies),) = material.quotes(1, messages)
+    head = b"\x95\x00" + msgpack.packb("BENCH") + b"\xcf"
+    tail = msgpack.packb(messages) + msgpack.packb(_SEND_TIME_NS)
+    return head + bytes(8) + tail + b"".join(bodies), len(head)
+
+
+class _Bench:
+    """The programs, and what all rounds have in common."""
+
+    def __init__(self, folder: Path, receive_cpu: int, send_cpu: int, seconds: float) -> None:
+        sender, receiver = build_c("send", folder), build_c("receive", folder)
+        if sender is None or receiver is None:
+            raise NoPeerError("bench receive: expected a C compiler (cc) and a checkout, found none")
+        self._folder, self._sender, self._receiver = folder, sender, receiver
+        self._receive_cpu, self._send_cpu, self._seconds = receive_cpu, send_cpu, seconds
+
+    def contenders(self) -> Mapping[str, Callable[[int], Received]]:
+        """Return what takes turns; each is given the number of messages in a datagram."""
+        by_c = {
+            name: lambda messages, mode=mode: self._run(self._c(mode), messages)
+            for name, mode in (("C, counts", "count"), ("C, decodes", "decode"))
+        }
+        ours = {
+            f"feedhandler, {backend}": lambda messages, backend=backend: self._run(
+                self._ours({"backend": backend}), messages
+            )
+            for backend in BACKENDS
+        }
+        return {**by_c, **ours}
+
+    def _c(self, mode: str) -> list[str]:
+        return [str(self._receiver), mode, str(self._seconds), str(_RCVBUF_BYTES), str(self._receive_cpu)]
+
+    def _ours(self, wire: dict[str, Any]) -> list[str]:
+        options = Options(seconds=self._seconds, rcvbuf_bytes=_RCVBUF_BYTES, cpu=self._receive_cpu, wire=wire)
+        module = "feedhandler.bench.receiver"
+        return [sys.executable, "-m", module, msgspec.json.encode(options).decode()]
+
+    def _run(self, command: list[str], messages: int) -> Received:
+        """Start a contender, send until it has had enough, and return what it took."""
+        content, offset = packet(messages)
+        file = self._folder / "packet"
+        file.write_bytes(content)
+        # Both commands are our own programs.
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:  # noqa: S603
+            assert receiver.stdout is not None
+            port, seconds = int(receiver.stdout.readline()), self._seconds + _GRACE_S
+            what = [f"127.0.0.1:{port}", str(file), str(offset), str(messages), str(seconds), "0"]
+            send = [str(self._sender), *what, str(self._send_cpu)]
+            with subprocess.Popen(send, stdout=subprocess.DEVNULL) as sender:  # noqa: S603
+                answer = receiver.stdout.read()
+                sender.terminate()
+        received = msgspec.json.decode(answer, type=Received)
+        if not received.is_balanced:
+            raise NoPeerError("bench receive: expected fates that add up, found a ledger that does not")
+        return received
+
+
+def _load(bench: _Bench, messages: int, rounds: int) -> Load:
+    contenders = bench.contenders()
+    runs: dict[str, list[Received]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, receive in contenders.items():
+            runs[name].append(receive(messages))
+    counting, decoding = runs["C, counts"], runs["C, decodes"]
+    summaries = {name: _summary(of, counting, decoding) for name, of in runs.items()}
+    return Load(messages=messages, bytes=len(packet(messages)[0]), contenders=summaries)
+
+
+def _summary(runs: list[Received], counting: list[Received], decoding: list[Received]) -> Contender:
+    rates = [_rate(run) for run in runs]
+    low, _, high = quantiles(rates, n=4) if len(rates) > 1 else (rates[0],) * 3
+    middle = median(rates)
+    return Contender(
+        datagrams_per_s=round(middle, 1),
+        spread=round((high - low) / middle, 3),
+        ratio=_ratio(rates, counting),
+        ratio_to_decoding=_ratio(rates, decoding),
+        cpu_ns_per_datagram=round(median(run.cpu_s * 1e9 / run.datagrams for run in runs), 1),
+        rss_kib=max(run.rss_kib for run in runs),
+        rss_grown_kib=max(run.rss_grown_kib for run in runs),
+    )
+
+
+def _rate(run: Received) -> float:
+    return run.datagrams / run.elapsed_s
+
+
+def _ratio(rates: list[float], others: list[Received]) -> float:
+    return round(median(rate / _rate(other) for rate, other in zip(rates, others, strict=True)), 3)

@@ -1,0 +1,137 @@
+"""The feed handler as a contender of ``bench receive``: a process that receives, decodes and sums a column.
+
+Run as ``python -m feedhandler.bench.receiver OPTIONS``, OPTIONS being `Options` as JSON. It prints its port,
+waits for the first batch, runs for its time, and prints a `Received` as JSON: what the C programs in
+``benchmarks/peers/c`` print as well.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import feedhandler as fh
+from feedhandler.address import Address
+from feedhandler.config import BatchConfig, ChannelConfig, LineConfig, RingConfig, WireConfig
+
+_PATIENCE_S = 10.0
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a contender receives.
+
+    Parameters
+    ----------
+    seconds
+        For how long, from the first batch on.
+    rcvbuf_bytes
+        Receive buffer to ask for.
+    cpu
+        Processor for everything.
+    wire
+        More keys of the configuration's ``wire``.
+    """
+
+    seconds: float
+    rcvbuf_bytes: int
+    cpu: int
+    wire: dict[str, Any] = {}
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contender received.
+
+    Parameters
+    ----------
+    datagrams, bytes, messages
+        Received and, but for a contender that only counts, decoded.
+    sum
+        Of the ask sizes, modulo 2^64.
+    elapsed_s, cpu_s
+        Time, and time of all its threads on a processor.
+    rss_kib, rss_grown_kib
+        Largest resident memory, and by how much it grew in the second half of the time.
+    latency_ns
+        Percentiles from the kernel's stamp to the program.
+    is_balanced
+        Whether every datagram has a fate.
+    """
+
+    datagrams: int
+    bytes: int
+    messages: int
+    sum: int
+    elapsed_s: float
+    cpu_s: float
+    rss_kib: int
+    rss_grown_kib: int = 0
+    latency_ns: dict[str, int] | None = None
+    is_balanced: bool = True
+
+
+def main() -> None:
+    """Receive as the command line says."""
+    options = msgspec.json.decode(sys.argv[1], type=Options)
+    os.sched_setaffinity(0, {options.cpu})
+    wire = {"rcvbuf_bytes": options.rcvbuf_bytes, **options.wire}
+    line = LineConfig(name="A", address=Address.parse("127.0.0.1:0"))
+    config = fh.Config(
+        protocol=fh.protocol("msgpack"),
+        channels=(ChannelConfig(name="bench", lines=(line,)),),
+        wire=msgspec.convert(wire, WireConfig),
+        ring=RingConfig(slots=8192),
+        batch=BatchConfig(),
+    )
+    with fh.open(config) as feed:
+        print(feed.addresses[0].address.port, flush=True)
+        received = _receive(feed, options.seconds)
+    print(msgspec.json.encode(received).decode(), flush=True)
+
+
+def _receive(feed: fh.Feed, seconds: float) -> Received:
+    first = feed.poll(_PATIENCE_S)
+    if first is None:
+        raise SystemExit("expected datagrams, found none")
+    began, cpu, before = time.perf_counter(), time.process_time(), feed.report()
+    messages, total, half_rss = 0, 0, None
+    while (elapsed := time.perf_counter() - began) < seconds:
+        batch = feed.poll(0.05)
+        if batch is not None:
+            messages += batch.size
+            total += int(batch["quote"]["ask_size"].sum())
+        if half_rss is None and elapsed > seconds / 2:
+            half_rss = _rss_kib()
+    cpu, after = time.process_time() - cpu, feed.report()
+    rss_kib = _rss_kib()
+    return Received(
+        datagrams=after.datagrams - before.datagrams,
+        bytes=after.bytes - before.bytes,
+        messages=messages,
+        sum=total % 2**64,
+        elapsed_s=elapsed,
+        cpu_s=cpu,
+        rss_kib=rss_kib,
+        rss_grown_kib=rss_kib - (half_rss or rss_kib),
+        latency_ns=_percentiles(feed),
+        is_balanced=after.ledger.is_balanced,
+    )
+
+
+def _percentiles(feed: fh.Feed) -> dict[str, int]:
+    histogram = feed.latency["total"]
+    wanted = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
+    values = {name: int(histogram.get_value_at_percentile(part)) for name, part in wanted.items()}
+    return {**values, "count": int(histogram.get_total_count())}
+
+
+def _rss_kib() -> int:
+    """Largest resident memory so far; `getrusage` would tell the parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+if __name__ == "__main__":
+    main()
