@@ -9,6 +9,7 @@ from msgspec import UnsetType as Unset
 
 from feedhandler.capture import Capture
 from feedhandler.ledger import Ledger
+from feedhandler.percentiles import Percentiles
 from feedhandler.wire import RingUse, WireLine
 from feedhandler.wire import Warning as WireWarning
 
@@ -56,18 +57,6 @@ class Sample(msgspec.Struct, frozen=True):
     message: int | None
     length: int
     bytes: str
-
-
-class Percentiles(msgspec.Struct, frozen=True):
-    """Percentiles of a latency, in nanoseconds."""
-
-    p50: int
-    p90: int
-    p99: int
-    p99_9: int
-    p99_99: int
-    max: int
-    count: int
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,7 +74,13 @@ def test_what_neither_line_brings_is_missing_and_nothing_else(tmp_path: Path) ->
     (channel,) = found.report.ledger.channels
     assert (channel.units.lost_line, channel.units.lost) == (len(missing), len(missing))
     assert channel.expected == PACKETS
-    assert found.report.ledger.is_balanced
+    on_a, on_b = (line.units for line in channel.lines)
+    numbers = range(1, PACKETS + 1)
+    less_a, less_b = ({number for number in numbers if number % each == 0} for each in every)
+    assert (on_a.brought, on_a.missed, on_a.lost) == (PACKETS - len(less_a), len(less_a - less_b), 64)
+    assert (on_b.brought, on_b.missed, on_b.lost) == (PACKETS - len(less_b), len(less_b - less_a), 64)
+    assert (on_a.saved, on_b.saved) == (on_b.missed, on_a.missed)
+    assert (found.report.ledger.is_balanced, found.report.ledger.mismatches) == (True, 0)
     whole = np.arange(FIRST, FIRST + PACKETS)
     there = np.setdiff1d(whole, whole[np.array(missing) - 1])
     assert np.array_equal(np.unique(found.tables["message"]["seq"]), there)

@@ -116,6 +116,7 @@ def test_decode_prints_the_report_as_one_object(day: Path) -> None:
         "6": "instrument",
     }
     assert report["ledger"]["is_balanced"]
+    assert report["ledger"]["mismatches"] == 0
     assert (report["gaps"], report["duplicates"], report["truncated"]) == ([], 100, False)
     assert re.fullmatch(r"[0-9a-f]{16}", report["digest"])
     assert report["elapsed_s"] > 0

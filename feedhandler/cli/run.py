@@ -50,7 +50,7 @@ def run(
         report = feed.report()
     output.result(msgspec.to_builtins(report), report_tables(report), as_json=as_json)
     if not report.ledger.is_balanced:
-        output.note("feedhandler: the ledger's sums are wrong")
+        output.note(f"feedhandler: the ledger's sums are wrong, {report.ledger.mismatches} times")
         raise typer.Exit(1)
 
 

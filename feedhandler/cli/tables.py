@@ -1,6 +1,7 @@
 """Reports as tables for people: counts, gaps, percentiles, and the ledger with its sums."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -8,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from feedhandler.ledger import Ledger
-from feedhandler.report import Percentiles, Report
+from feedhandler.percentiles import Percentiles
+from feedhandler.report import Report
 from feedhandler.wire import WireLine
 
 _MOST_GAPS = 10
@@ -38,7 +40,28 @@ def percentiles_table(latency_ns: Mapping[str, Percentiles]) -> Table:
 
 def ledger_tables(ledger: Ledger) -> RenderableType:
     """Draw the ledger: each row is a sum, and says whether it is right."""
-    return Group(_expected_table(ledger), _seen_table(ledger), _messages_table(ledger), _lines_table(ledger))
+    sums = (_expected_table(ledger), _seen_table(ledger), _messages_table(ledger), _lines_table(ledger))
+    return Group(*sums, _line_units_table(ledger), _mismatches(ledger), redundancy_table(ledger))
+
+
+def redundancy_table(ledger: Ledger) -> Table:
+    """Draw what each line was good for: how often it was first, how much later, what it alone brought."""
+    names = ("channel", "line", "won", "saved", "missed", "behind", "skew p50", "p99.9", "max", "last heard")
+    table = plain_table("lines, µs behind the first copy", *names, words=2)
+    for channel in ledger.channels:
+        for line in channel.lines:
+            units, skew = line.units, line.skew_ns
+            spans_ns = (skew.p50, skew.p99_9, skew.max) if skew else ()
+            counts = (units.saved, units.missed, units.behind)
+            table.add_row(
+                channel.name,
+                line.name,
+                f"{channel.win_rate(line):.1%}",
+                *(f"{count:,}" for count in counts),
+                *([f"{span_ns / 1e3:,.1f}" for span_ns in spans_ns] or ["—"] * 3),
+                _time(line.last_heard_ns),
+            )
+    return table
 
 
 def wire_table(lines: Iterable[WireLine]) -> Table:
@@ -191,6 +214,28 @@ def _lines_table(ledger: Ledger) -> Table:
             dropped = line.dropped_socket_buffer + line.dropped_ring_full
             table.add_row(channel.name, line.name, *_sum(line.datagrams, parts), f"{dropped:,}")
     return table
+
+
+def _line_units_table(ledger: Ledger) -> Table:
+    columns = ("channel", "line", "expected", "= brought", "+ missed", "+ lost", "+ behind", "sum")
+    table = plain_table("ledger: expected on each line", *columns, words=2)
+    for channel in ledger.channels:
+        for line in channel.lines if channel.unit != "nothing" else ():
+            units = line.units
+            parts = (units.brought, units.missed, units.lost, units.behind)
+            table.add_row(channel.name, line.name, *_sum(channel.expected, parts))
+    return table
+
+
+def _mismatches(ledger: Ledger) -> Text:
+    verdict = _verdict(ledger.mismatches == 0)
+    return Text.assemble(("ledger: ", "bold"), f"{ledger.mismatches:,} sums found wrong ", verdict, "\n")
+
+
+def _time(ts_ns: int) -> str:
+    if ts_ns == 0:
+        return "never"
+    return f"{datetime.fromtimestamp(ts_ns // 10**9, UTC):%H:%M:%S}.{ts_ns % 10**9 // 10**6:03}"
 
 
 def _sum(total: int, parts: tuple[int, ...]) -> list[str | Text]:

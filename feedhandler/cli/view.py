@@ -17,7 +17,7 @@ from rich.text import Text
 from feedhandler.cli import output
 from feedhandler.cli.best_prices import prices_table
 from feedhandler.cli.live import Frame
-from feedhandler.cli.tables import percentiles_table, plain_table
+from feedhandler.cli.tables import percentiles_table, plain_table, redundancy_table
 from feedhandler.report import Report
 
 _MOST_FRAME_BYTES = 1 << 20
@@ -45,7 +45,9 @@ def _draw(frame: Frame, before: Frame) -> RenderableType:
     report = frame.report
     above = [prices_table(frame.prices)] if frame.prices else []
     below = [percentiles_table(report.latency_ns)] if report.latency_ns else []
-    return Group(*above, _rates(frame, before.report), _lines(report), *below)
+    return Group(
+        *above, _rates(frame, before.report), _lines(report), redundancy_table(report.ledger), *below
+    )
 
 
 def _rates(frame: Frame, before: Report) -> Table:

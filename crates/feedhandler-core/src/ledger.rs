@@ -1,12 +1,14 @@
 //! ledger: every packet and message has a fate, and the fates add up.
 //!
-//! Three sums, each checked whenever a report is made:
+//! Sums, checked with every batch, and all of them whenever a report is made. One that is wrong is counted:
 //!
 //! | what | sum |
 //! |---|---|
 //! | a line's datagrams | `datagrams = accepted + duplicate + stale + heartbeats + ends_of_session + malformed + pending` |
 //! | a channel's units | `seen = delivered + recovered + unsequenced + duplicate + late + stale + pending`, and `expected = delivered + recovered + lost` |
 //! | its messages | `messages = rows + unknown + malformed + filtered` |
+//! | a line's units | `expected = brought + missed + lost + behind`, and `won <= brought` |
+//! | the lines' together | the sum of `won` is `delivered + recovered` |
 //!
 //! A unit is what the protocol's sequence number counts: a message or a packet.
 
@@ -72,6 +74,31 @@ impl UnitCounters {
     }
 }
 
+/// What a line did for its channel: the units of the sequence that it brought and did not bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LineUnits {
+    /// Delivered from this line: its copy was the first good one.
+    pub won: u64,
+    /// Came on this line in a packet that could be used, in time or not.
+    pub brought: u64,
+    /// Never came on this line, though on another.
+    pub missed: u64,
+    /// Came on no line.
+    pub lost: u64,
+    /// Beyond the place that this line has come to: it may still bring them.
+    pub behind: u64,
+    /// Came on this line alone, of several: without it they would have been lost.
+    pub saved: u64,
+}
+
+impl LineUnits {
+    /// Whether every unit expected is accounted for, where units are numbered.
+    #[must_use]
+    pub fn is_balanced(&self, expected: u64) -> bool {
+        expected == self.brought + self.missed + self.lost + self.behind && self.won <= self.brought
+    }
+}
+
 /// Fates of a channel's messages, once arbitrated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MessageCounters {
@@ -124,6 +151,8 @@ pub struct LineCounters {
     pub dropped_ring_full: u64,
     /// Bytes behind the last message that the header did not count.
     pub trailing_bytes: u64,
+    /// Receive stamp of the last datagram that came; 0 where none did.
+    pub last_heard_ns: u64,
 }
 
 impl LineCounters {

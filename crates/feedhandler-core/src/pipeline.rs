@@ -66,6 +66,21 @@ pub struct Channel {
     pub messages: MessageCounters,
 }
 
+impl Channel {
+    /// How many of its sums are wrong, where `expected` units were sent.
+    #[must_use]
+    pub fn mismatches(&self, expected: u64) -> u64 {
+        let units = &self.arbiter.counters;
+        let sums = [
+            units.is_balanced(expected),
+            self.messages.is_balanced(),
+            self.arbiter.wins() == units.delivered + units.recovered,
+        ];
+        let lines = self.lines.iter().map(|line| line.counters.is_balanced());
+        sums.into_iter().chain(lines).map(|is_right| u64::from(!is_right)).sum()
+    }
+}
+
 /// A line of a channel.
 #[derive(Debug)]
 pub struct Line {
@@ -99,6 +114,9 @@ pub struct Pipeline {
     digest: Digest,
     looked_at_ns: u64,
     is_disordered: bool,
+    /// The channel whose sums are checked with the next batch.
+    checked: usize,
+    mismatches: u64,
 }
 
 impl Pipeline {
@@ -116,6 +134,8 @@ impl Pipeline {
             digest: Digest::default(),
             looked_at_ns: 0,
             is_disordered: false,
+            checked: 0,
+            mismatches: 0,
         }
     }
 
@@ -177,7 +197,28 @@ impl Pipeline {
 
     /// Closes the batch and begins the next.
     pub fn take_batch(&mut self) -> Batch {
+        self.check_next_channel();
         self.batch.finish()
+    }
+
+    /// Checks the sums of one channel: with each batch, those of another.
+    fn check_next_channel(&mut self) {
+        let Some(channel) = self.channels.get(self.checked) else { return };
+        self.mismatches += channel.mismatches(self.expected(channel));
+        self.checked = (self.checked + 1) % self.channels.len();
+    }
+
+    /// Sums that were found to be wrong, as often as they were.
+    #[must_use]
+    pub fn mismatches(&self) -> u64 {
+        self.mismatches
+    }
+
+    /// Units of all sessions of a channel up to now.
+    #[must_use]
+    pub fn expected(&self, channel: &Channel) -> u64 {
+        let past = self.history.expected.get(&channel.name).copied().unwrap_or(0);
+        past + channel.arbiter.session().map_or(0, |session| session.next - session.first)
     }
 
     /// Takes a datagram in.
@@ -194,6 +235,7 @@ impl Pipeline {
         let counters = self.line(from);
         counters.datagrams += 1;
         counters.bytes += payload.len() as u64;
+        counters.last_heard_ns = ts_recv_ns;
         let packet = if datagram.is_cut_off { Err(Reason::DatagramCutOff) } else { self.plan.framing.packet(payload) };
         match packet {
             Ok(packet) => self.on_packet(from, &packet),
@@ -218,12 +260,7 @@ impl Pipeline {
         };
         match self.decoder.packet(&self.plan, delimiter, &payload, &mut self.batch) {
             Ok(decoded) => {
-                let arbiter = &mut self.channels[channel].arbiter;
-                // Where packets carry no number, `delivered` counts what was seen.
-                if self.plan.framing.unit != SequenceUnit::Nothing {
-                    arbiter.counters.seen += decoded.messages;
-                }
-                arbiter.delivered(0, decoded.messages);
+                self.channels[channel].arbiter.delivered_bare(decoded.messages);
                 self.count(from, &payload, &decoded);
             }
             Err(reason) => {
@@ -274,6 +311,7 @@ impl Pipeline {
     pub fn finish(&mut self) {
         for channel in 0..self.channels.len() {
             self.settle(channel, self.looked_at_ns);
+            self.channels[channel].arbiter.finish();
             self.flush_events(channel);
         }
     }
@@ -367,12 +405,12 @@ impl Pipeline {
             Ok(decoded) => {
                 let units = if payload.unit == SequenceUnit::Nothing { decoded.messages } else { packet.units };
                 let arbiter = &mut self.channels[from.channel].arbiter;
-                arbiter.delivered(skip, units);
+                arbiter.delivered(from.line, skip, units);
                 self.line(from).accepted += 1;
                 self.count(from, &payload, &decoded);
             }
             Err(reason) => {
-                self.channels[from.channel].arbiter.unusable(packet.units, from.ts_ns);
+                self.channels[from.channel].arbiter.unusable(from.line, packet.sequence, packet.units, from.ts_ns);
                 self.refuse(from, reason, packet.payload.bytes());
             }
         }
@@ -416,7 +454,7 @@ impl Pipeline {
                 self.line(from).pending += 1;
             }
             Err(reason) => {
-                arbiter.unusable(packet.units, from.ts_ns);
+                arbiter.unusable(from.line, packet.sequence, packet.units, from.ts_ns);
                 self.refuse(from, reason, packet.payload.bytes());
             }
         }
@@ -458,7 +496,7 @@ impl Pipeline {
                 self.count(from, &payload, &decoded);
             }
             Err(reason) => {
-                self.channels[from.channel].arbiter.unusable(held.units(), from.ts_ns);
+                self.channels[from.channel].arbiter.unusable(from.line, held.first, held.units(), from.ts_ns);
                 self.refuse(from, reason, held.payload().bytes());
             }
         }

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::decode::UnknownCode;
 use crate::history::{Gap, Sample, SessionSeen};
-use crate::ledger::{LineCounters, MessageCounters, UnitCounters};
+use crate::latency::{Percentiles, percentiles};
+use crate::ledger::{LineCounters, LineUnits, MessageCounters, UnitCounters};
 use crate::malformed::Reason;
-use crate::pipeline::{Channel, Pipeline};
+use crate::pipeline::{Channel, Line, Pipeline};
 use crate::spec::SequenceUnit;
 
 /// Messages of one type.
@@ -35,11 +36,13 @@ pub struct ChannelLedger {
     pub messages: MessageCounters,
     /// Its lines.
     pub lines: Vec<LineLedger>,
+    /// How long a missing unit is waited for.
+    pub grace_ns: u64,
     /// Whether every sum is right.
     pub is_balanced: bool,
 }
 
-/// Fates of a line's datagrams.
+/// Fates of a line's datagrams, and what it did for its channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LineLedger {
     /// Name.
@@ -47,13 +50,19 @@ pub struct LineLedger {
     /// Fates.
     #[serde(flatten)]
     pub counters: LineCounters,
+    /// What it brought and missed of the channel's units.
+    pub units: LineUnits,
+    /// How much later than the first copy its copies came; none where no copy was measured.
+    pub skew_ns: Option<Percentiles>,
 }
 
 /// The ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ledger {
-    /// Whether every sum of every channel is right.
+    /// Whether every sum of every channel is right, and always was.
     pub is_balanced: bool,
+    /// Sums that were found to be wrong, now or with an earlier batch.
+    pub mismatches: u64,
     /// The channels.
     pub channels: Vec<ChannelLedger>,
 }
@@ -99,7 +108,8 @@ impl Report {
     /// What `pipeline` has to tell now.
     #[must_use]
     pub fn new(pipeline: &Pipeline) -> Self {
-        let channels: Vec<_> = pipeline.channels().iter().map(|channel| channel_ledger(pipeline, channel)).collect();
+        let ledger = ledger(pipeline);
+        let channels = &ledger.channels;
         let history = pipeline.history();
         let lines = || channels.iter().flat_map(|channel| &channel.lines).map(|line| &line.counters);
         let sum = |count: fn(&LineCounters) -> u64| lines().map(count).sum::<u64>();
@@ -119,9 +129,19 @@ impl Report {
             malformed_samples: history.samples.clone(),
             sessions: sessions(pipeline),
             digest: pipeline.digest().to_string(),
-            ledger: Ledger { is_balanced: channels.iter().all(|channel| channel.is_balanced), channels },
+            ledger,
         }
     }
+}
+
+fn ledger(pipeline: &Pipeline) -> Ledger {
+    let (mut channels, mut mismatches) = (Vec::new(), pipeline.mismatches());
+    for channel in pipeline.channels() {
+        let (ledger, wrong) = channel_ledger(pipeline, channel);
+        channels.push(ledger);
+        mismatches += wrong;
+    }
+    Ledger { is_balanced: mismatches == 0, mismatches, channels }
 }
 
 fn by_type(pipeline: &Pipeline) -> BTreeMap<String, TypeCount> {
@@ -144,24 +164,27 @@ fn sessions(pipeline: &Pipeline) -> Vec<SessionSeen> {
     pipeline.history().sessions.iter().cloned().chain(open).collect()
 }
 
-fn channel_ledger(pipeline: &Pipeline, channel: &Channel) -> ChannelLedger {
-    let past = pipeline.history().expected.get(&channel.name).copied().unwrap_or(0);
-    let expected = past + channel.arbiter.session().map_or(0, |session| session.next - session.first);
-    let units = channel.arbiter.counters;
-    let is_balanced = units.is_balanced(expected)
-        && channel.messages.is_balanced()
-        && channel.lines.iter().all(|line| line.counters.is_balanced());
-    ChannelLedger {
+/// A channel's ledger, and how many of its sums are wrong.
+fn channel_ledger(pipeline: &Pipeline, channel: &Channel) -> (ChannelLedger, u64) {
+    let (expected, unit) = (pipeline.expected(channel), pipeline.plan().framing.unit);
+    let lines = channel.arbiter.line_units();
+    let is_wrong = |line: &&LineUnits| unit != SequenceUnit::Nothing && !line.is_balanced(expected);
+    let mismatches = channel.mismatches(expected) + lines.iter().filter(is_wrong).count() as u64;
+    let ledger = ChannelLedger {
         name: channel.name.clone(),
-        unit: pipeline.plan().framing.unit,
+        unit,
         expected,
-        units,
+        units: channel.arbiter.counters,
         messages: channel.messages,
-        lines: channel
-            .lines
-            .iter()
-            .map(|line| LineLedger { name: line.name.clone(), counters: line.counters })
-            .collect(),
-        is_balanced,
-    }
+        lines: (0..).zip(lines).map(|(line, units)| line_ledger(channel, line, units)).collect(),
+        grace_ns: channel.arbiter.grace_ns(),
+        is_balanced: mismatches == 0,
+    };
+    (ledger, mismatches)
+}
+
+fn line_ledger(channel: &Channel, line: usize, units: LineUnits) -> LineLedger {
+    let Line { name, counters } = &channel.lines[line];
+    let skew_ns = channel.arbiter.skew_ns(line).map(percentiles);
+    LineLedger { name: name.clone(), counters: *counters, units, skew_ns }
 }

@@ -159,6 +159,7 @@ impl Arbiter {
     pub(super) fn reject_again(&mut self) -> Option<Step> {
         let held = self.again.take_rejected(&self.lines)?;
         self.counters.pending -= held.units();
+        self.coverage.bring(usize::from(held.line), held.first, held.end, self.expected());
         self.count_old(held.first, held.end);
         Some(Step::Duplicate(held))
     }
@@ -183,6 +184,7 @@ impl Arbiter {
                 line.enter(self.epoch, session.id);
             }
             line.move_to(held.end, false, held.ts_ns);
+            self.coverage.bring(usize::from(held.line), held.first, held.end, session.next);
             self.window.put(held);
         }
     }

@@ -32,7 +32,7 @@ impl Arbiter {
         {
             return Some(step);
         }
-        self.step_after(self.options.grace_ns, now_ns, events)
+        self.step_after(self.grace_ns(), now_ns, events)
     }
 
     /// Like [`Arbiter::step`], but waits for nothing: at the end of a session or of the input.
@@ -108,6 +108,7 @@ impl Arbiter {
         if let (Some(session), Some(earliest)) = (&mut self.session, self.window.first()) {
             (session.first, session.next) = (earliest, earliest);
         }
+        self.coverage.begin(self.expected());
         events.push(session_start(self.expected(), now_ns));
     }
 
@@ -120,6 +121,9 @@ impl Arbiter {
             self.counters.pending -= stray.units();
             self.counters.seen -= stray.units();
             self.counters.implausible_packets += 1;
+            let line = usize::from(stray.line);
+            self.coverage.take_back(line, stray.first, stray.end);
+            self.coverage.step_back(line);
             return Step::Stray(stray);
         }
         self.lose(hole.first, hole.end.unwrap_or(reached).min(reached), now_ns, events);

@@ -27,6 +27,15 @@ const STRAY_PACKETS: u8 = 2;
 /// Only a packet further ahead than this can be a stray: nearer, its line may have been reordered.
 const STRAY_DISTANCE_UNITS: u64 = 1024;
 
+/// Where a packet took a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// Further on, or nowhere.
+    On,
+    /// Back from where a stray had seemed to take it.
+    Back,
+}
+
 impl LineState {
     /// The line comes into a session.
     pub fn enter(&mut self, epoch: u32, session: SessionId) {
@@ -49,18 +58,21 @@ impl LineState {
     /// Copies of what is past leave the position alone; packets that continue the order far below it, time and again,
     /// show that what had raised it was a stray.
     #[inline]
-    pub fn move_to(&mut self, end: u64, is_next: bool, ts_ns: u64) {
+    pub fn move_to(&mut self, end: u64, is_next: bool, ts_ns: u64) -> Moved {
         self.stale_run = 0;
         let position = self.position.unwrap_or(0);
+        let mut moved = Moved::On;
         if self.position.is_some() && end < position {
             self.behind_run = self.behind_run.saturating_add(u8::from(is_next));
             if self.behind_run < STRAY_PACKETS || position - end <= STRAY_DISTANCE_UNITS {
-                return;
+                return moved;
             }
+            moved = Moved::Back;
         }
         self.behind_run = 0;
         if self.position != Some(end) {
             (self.position, self.moved_ns) = (Some(end), ts_ns);
         }
+        moved
     }
 }

@@ -7,24 +7,30 @@
 //! Sequence numbers below are *units*: messages or packets, whichever the protocol counts. `first..end` is half open.
 
 mod again;
+mod coverage;
 mod hole;
 mod line;
 mod lost;
 mod session;
+mod skew;
+mod spans;
 mod window;
 
+use hdrhistogram::Histogram;
 use serde::Deserialize;
 
 use crate::event::{Cause, Event, EventKind};
 use crate::framing::{Framing, Packet, PacketKind};
-use crate::ledger::UnitCounters;
+use crate::ledger::{LineUnits, UnitCounters};
 use crate::spec::SequenceUnit;
 use again::Again;
+use coverage::Coverage;
 use hole::Hole;
-use line::LineState;
+use line::{LineState, Moved};
 use lost::LostRanges;
 use session::Past;
 pub use session::Session;
+use skew::Skew;
 pub use window::Held;
 use window::Window;
 
@@ -34,6 +40,9 @@ use window::Window;
 pub struct ArbiterOptions {
     /// How long a missing unit is waited for, ns: the other lines, and reordering, have that long to bring it.
     pub grace_ns: u64,
+    /// Once enough copies were measured, the grace time follows the skew between the lines instead.
+    #[serde(default)]
+    pub is_grace_adaptive: bool,
     /// Packets that are kept beyond a hole.
     pub window_packets: usize,
     /// Bytes that are kept beyond a hole.
@@ -42,7 +51,7 @@ pub struct ArbiterOptions {
 
 impl Default for ArbiterOptions {
     fn default() -> Self {
-        Self { grace_ns: 5_000_000, window_packets: 4096, window_bytes: 8 << 20 }
+        Self { grace_ns: 5_000_000, is_grace_adaptive: false, window_packets: 4096, window_bytes: 8 << 20 }
     }
 }
 
@@ -122,6 +131,8 @@ pub struct Arbiter {
     /// Packets in a row that came far below what is expected, in a range that was declared lost.
     far_below_run: u32,
     heard_ns: u64,
+    coverage: Coverage,
+    skew: Skew,
     /// Fates of the units.
     pub counters: UnitCounters,
 }
@@ -150,6 +161,8 @@ impl Arbiter {
             has_dropped: false,
             far_below_run: 0,
             heard_ns: 0,
+            coverage: Coverage::new(lines),
+            skew: Skew::new(lines),
             counters: UnitCounters::default(),
         }
     }
@@ -200,6 +213,43 @@ impl Arbiter {
     /// Adds a line that was not known at first.
     pub fn add_line(&mut self) {
         self.lines.push(LineState::default());
+        self.coverage.add_line();
+        self.skew.add_line();
+    }
+
+    /// What each line brought, and what it missed; without a sequence, nobody knows what a line misses.
+    #[must_use]
+    pub fn line_units(&self) -> Vec<LineUnits> {
+        if self.unit == SequenceUnit::Nothing {
+            let won = self.coverage.wins();
+            return won.map(|won| LineUnits { won, brought: won, ..LineUnits::default() }).collect();
+        }
+        // Where the first session begins is not yet known: nothing of it is expected.
+        self.coverage.units(if self.is_opening { 0 } else { self.expected() })
+    }
+
+    /// Units delivered, by the lines that they were delivered from.
+    #[must_use]
+    pub fn wins(&self) -> u64 {
+        self.coverage.wins().sum()
+    }
+
+    /// How much later than the first copy a line's copies came, ns, where there were any.
+    #[must_use]
+    pub fn skew_ns(&self, line: usize) -> Option<&Histogram<u64>> {
+        self.skew.of(line)
+    }
+
+    /// How long a missing unit is waited for now.
+    #[must_use]
+    pub fn grace_ns(&self) -> u64 {
+        let ArbiterOptions { grace_ns, is_grace_adaptive, .. } = self.options;
+        if is_grace_adaptive { self.skew.grace_ns(grace_ns) } else { grace_ns }
+    }
+
+    /// Nothing more will come: what a line has not come to, it has missed.
+    pub fn finish(&mut self) {
+        self.coverage.finish();
     }
 
     /// Judges a packet that came on `line` at `ts_ns`.
@@ -237,17 +287,30 @@ impl Arbiter {
         if verdict == Verdict::Duplicate && self.was_carried_away(first, end, session.next) {
             return Verdict::Opens;
         }
-        self.lines[line].move_to(end, matches!(verdict, Verdict::Deliver { .. }), ts_ns);
+        if self.lines[line].move_to(end, matches!(verdict, Verdict::Deliver { .. }), ts_ns) == Moved::Back {
+            self.coverage.step_back(line);
+        }
         if packet.kind != PacketKind::Data {
+            self.coverage.come_to(line, end);
             return self.judge_quiet(packet.kind, end, &session, ts_ns, events);
         }
         self.counters.seen += packet.units;
         if verdict == Verdict::Duplicate {
+            self.coverage.bring(line, first, end, session.next);
+            self.skew.on_copy(line, first, ts_ns);
             self.count_old(first, end);
-        } else if first == self.first_sequence {
-            self.again.note_head(packet.payload);
+        } else {
+            self.skew.on_first(line, first, ts_ns);
+            self.note_head(first, packet);
         }
         verdict
+    }
+
+    #[inline]
+    fn note_head(&mut self, first: u64, packet: &Packet<'_>) {
+        if first == self.first_sequence {
+            self.again.note_head(packet.payload);
+        }
     }
 
     /// Judges the units `first..end` when `next` is expected.
@@ -320,13 +383,23 @@ impl Arbiter {
         self.counters.duplicate += (end - first) - late;
     }
 
-    /// Notes that a packet judged `Deliver` was decoded: all but the first `skip` of its units are done.
+    /// Notes that messages without packets were decoded, which come in order and once.
+    pub fn delivered_bare(&mut self, messages: u64) {
+        if self.unit != SequenceUnit::Nothing {
+            self.counters.seen += messages;
+        }
+        self.delivered(0, 0, messages);
+    }
+
+    /// Notes that a packet of `line` judged `Deliver` was decoded: all but the first `skip` of its units are done.
     #[inline]
-    pub fn delivered(&mut self, skip: u64, units: u64) {
+    pub fn delivered(&mut self, line: usize, skip: u64, units: u64) {
         let Some(session) = &mut self.session else { return };
         let first = session.next;
         session.next += units - skip;
         let end = session.next;
+        self.coverage.win(line, units - skip);
+        self.coverage.bring(line, first - skip, end, end);
         self.far_below_run = 0;
         self.has_dropped = false;
         if self.unit == SequenceUnit::Nothing {
@@ -359,6 +432,7 @@ impl Arbiter {
         let first = session.next;
         session.next = held.end;
         self.counters.delivered += held.end - first;
+        self.coverage.win(usize::from(held.line), held.end - first);
         if held.first == self.first_sequence {
             self.again.note_head(held.payload());
         }
@@ -367,9 +441,13 @@ impl Arbiter {
         }
     }
 
-    /// Notes that a packet judged `Deliver`, `Hold`, or released, could not be decoded: its units are still missing.
+    /// Notes that `units` of `line` from `sequence` on, judged `Deliver`, `Hold`, or released, could not be decoded: they
+    /// are still missing.
     #[cold]
-    pub fn unusable(&mut self, units: u64, ts_ns: u64) {
+    pub fn unusable(&mut self, line: usize, sequence: u64, units: u64, ts_ns: u64) {
+        let next = self.expected();
+        let first = self.extend(sequence, next);
+        self.coverage.come_to(line, first.saturating_add(units));
         self.counters.seen -= units;
         self.suspect(Cause::Malformed);
         self.notice(ts_ns);
@@ -386,14 +464,15 @@ impl Arbiter {
 
     /// Keeps a packet judged `Hold` until what is missing in front of it came or was declared lost.
     pub fn hold(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, ts_recv_ns: u64) {
-        let Some(session) = &self.session else { return };
-        let first = self.extend(packet.sequence, session.next);
+        let Some(Session { next, .. }) = self.session else { return };
+        let first = self.extend(packet.sequence, next);
         if self.lines[line].again.is_some() {
             return self.hold_again(line, first, packet, [ts_ns, ts_recv_ns]);
         }
         self.notice(ts_ns);
         self.far_below_run = 0;
         self.counters.pending += packet.units;
+        self.coverage.bring(line, first, first.saturating_add(packet.units), next);
         self.window.insert(line, first, packet, [ts_ns, ts_recv_ns]);
     }
 

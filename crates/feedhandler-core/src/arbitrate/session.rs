@@ -107,6 +107,7 @@ impl Arbiter {
         self.epochs = self.epochs.max(epoch);
         self.lines[line].enter(epoch, session.id);
         self.session = Some(session);
+        self.coverage.begin(if self.is_opening { 0 } else { session.first });
         self.heard_ns = ts_ns;
         let is_ahead = self.unit != SequenceUnit::Nothing && self.extend(packet.sequence, session.next) > session.next;
         if is_ahead || self.is_opening {
@@ -176,6 +177,8 @@ impl Arbiter {
         self.past.push(Past { session, epoch: self.epoch });
         self.lost.clear();
         self.hole = None;
+        self.coverage.end(session.next);
+        self.skew.forget();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod histories;
+mod lines;
 mod mold;
 mod order;
 mod rig;

@@ -138,14 +138,19 @@ fn events(batch: &Batch) -> impl Iterator<Item = (Told, usize)> {
 
 /// Every packet, unit and message has a fate.
 pub fn assert_balanced(pipeline: &Pipeline) {
+    assert_eq!(pipeline.mismatches(), 0);
     for channel in pipeline.channels() {
-        let past = pipeline.history().expected.get(&channel.name).copied().unwrap_or_default();
-        let present = channel.arbiter.session().map_or(0, |session| session.next - session.first);
+        let expected = pipeline.expected(channel);
         let units = &channel.arbiter.counters;
-        assert!(units.is_balanced(past + present), "{units:#?} do not add up to {past} and {present}");
+        assert!(units.is_balanced(expected), "{units:#?} do not add up to {expected}");
         assert!(channel.messages.is_balanced(), "{:#?}", channel.messages);
         for line in &channel.lines {
             assert!(line.counters.is_balanced(), "{} {:#?}", line.name, line.counters);
+        }
+        let lines = channel.arbiter.line_units();
+        assert_eq!(lines.iter().map(|line| line.won).sum::<u64>(), units.delivered + units.recovered, "{lines:#?}");
+        for line in lines {
+            assert!(line.is_balanced(expected), "{line:#?} of {expected}");
         }
     }
 }
