@@ -174,6 +174,8 @@ class FileReader:
         Messages after which a batch is closed.
     grace_ns
         How long a missing unit is waited for, by the capture's clock.
+    is_grace_adaptive
+        Whether, once enough copies were measured, that follows the skew between the lines instead.
 
     Raises
     ------
@@ -190,6 +192,7 @@ class FileReader:
         channels: Sequence[tuple[str, Sequence[tuple[str, int]]]] = ...,
         batch_messages: int = 8192,
         grace_ns: int = 5_000_000,
+        is_grace_adaptive: bool = False,
     ) -> FileReader: ...
     def next_batch(self) -> Batch | None:
         """Next batch, without the GIL; None at the end."""

@@ -165,7 +165,7 @@ class Feed:
             return
         now_s = time.monotonic()
         self._ended_s = now_s if self._ended_s is None else self._ended_s
-        if now_s - self._ended_s >= self.config.arbitrate.grace_us / 1e6:
+        if now_s - self._ended_s >= self.config.arbitrate.most_grace_us / 1e6:
             receiver.stop()
 
     async def _readable(self) -> None:

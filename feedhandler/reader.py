@@ -11,6 +11,7 @@ from typing import NamedTuple
 from feedhandler import _core
 from feedhandler.address import Address
 from feedhandler.batch import Batch
+from feedhandler.config import Grace, first_grace_us
 from feedhandler.protocol import Protocol, load
 from feedhandler.report import Report, parse
 
@@ -29,7 +30,7 @@ class Reader:
     """Batches of a file, once from beginning to end; made by `read`, which see for the parameters."""
 
     def __init__(
-        self, path: str, protocol: Protocol, channels: Channels, batch_messages: int, grace_us: int
+        self, path: str, protocol: Protocol, channels: Channels, batch_messages: int, grace_us: Grace
     ) -> None:
         self.protocol = protocol
         """What the file's messages are of."""
@@ -38,7 +39,8 @@ class Reader:
             protocol.plan,
             channels=[(name, _destinations(lines)) for name, lines in channels.items()],
             batch_messages=batch_messages,
-            grace_ns=grace_us * 1000,
+            grace_ns=first_grace_us(grace_us) * 1000,
+            is_grace_adaptive=grace_us == "adaptive",
         )
 
     def __iter__(self) -> Iterator[Batch]:
@@ -66,7 +68,7 @@ def read(
     *,
     channels: Channels | None = None,
     batch_messages: int = 8192,
-    grace_us: int = 5_000,
+    grace_us: Grace = 5_000,
 ) -> Reader:
     """Read a file of a protocol's messages into batches.
 
@@ -83,7 +85,8 @@ def read(
     batch_messages
         Messages after which a batch is closed.
     grace_us
-        How long, by the capture's clock, a missing message is waited for.
+        How long, by the capture's clock, a missing message is waited for; or ``"adaptive"``, for which see
+        `feedhandler.config.ArbitrateConfig`.
 
     Raises
     ------

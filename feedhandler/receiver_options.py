@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from feedhandler.config import BatchConfig, Config, WireConfig
+from feedhandler.config import BatchConfig, Config, WireConfig, first_grace_us
 
 _NS_PER_US = 1_000
 _NS_PER_S = 1_000_000_000
@@ -29,7 +29,8 @@ def receiver_options(config: Config) -> bytes:
             "cpu": wire.cpu,
         },
         "arbiter": {
-            "grace_ns": arbitrate.grace_us * _NS_PER_US,
+            "grace_ns": first_grace_us(arbitrate.grace_us) * _NS_PER_US,
+            "is_grace_adaptive": arbitrate.grace_us == "adaptive",
             "window_packets": arbitrate.window_packets,
             "window_bytes": arbitrate.window_bytes,
         },

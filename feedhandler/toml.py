@@ -156,6 +156,8 @@ def _convert(value: object, annotation: Any, place: Place) -> Any:  # noqa: ANN4
         return {key: _convert(item, get_args(annotation)[1], place.at(key)) for key, item in table.items()}
     if origin is Literal:
         return _convert_choice(value, get_args(annotation), place)
+    if origin is Union:
+        return _convert_either(value, get_args(annotation), place)
     return _convert_leaf(value, annotation, place)
 
 
@@ -169,8 +171,11 @@ def _present(annotation: Any) -> Any:  # noqa: ANN401 — driven by annotations
     """Return the annotation without ``None``, which TOML cannot say."""
     if get_origin(annotation) not in {Union, UnionType}:
         return annotation
-    parts = tuple(part for part in get_args(annotation) if part is not NoneType)
-    return Union[parts]  # noqa: UP007 — built, not written
+    return _union(part for part in get_args(annotation) if part is not NoneType)
+
+
+def _union(parts: Iterable[Any]) -> Any:  # noqa: ANN401 — driven by annotations
+    return Union[tuple(parts)]  # noqa: UP007 — built, not written
 
 
 def _expect(value: object, kind: type, name: str, place: Place) -> Any:  # noqa: ANN401 — driven by annotations
@@ -212,6 +217,19 @@ def _convert_choice(value: object, choices: tuple[Any, ...], place: Place) -> ob
         hint = nearest(value, map(str, choices)) if isinstance(value, str) else ""
         raise place.error(f"one of {', '.join(map(repr, choices))}", shown(value), hint)
     return value
+
+
+def _convert_either(value: object, parts: tuple[Any, ...], place: Place) -> object:
+    """Convert what is one of some words, or of another type."""
+    choices = [choice for part in parts if get_origin(part) is Literal for choice in get_args(part)]
+    if value in choices:
+        return value
+    others = _union(part for part in parts if get_origin(part) is not Literal)
+    try:
+        return _convert_leaf(value, others, place)
+    except InvalidFileError as error:
+        expected = ", or ".join([error.expected, *map(repr, choices)])
+        raise place.error(expected, error.found, error.hint) from error
 
 
 def _convert_leaf(value: object, annotation: Any, place: Place) -> object:  # noqa: ANN401 — driven by annotations

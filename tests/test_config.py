@@ -69,7 +69,11 @@ def test_the_default_interface_is_for_groups_only(tmp_path: Path) -> None:
     [
         (("slots", "slot"), "ring.slot", "an unknown key (did you mean 'slots'?)"),
         (("grace_us", "grace_ms"), "arbitrate.grace_ms", "did you mean 'grace_us'?"),
-        (("grace_us = 100", 'grace_us = "5ms"'), "arbitrate.grace_us", "expected an integer, found '5ms'"),
+        (
+            ("grace_us = 100", 'grace_us = "5ms"'),
+            "arbitrate.grace_us",
+            "expected an integer, or 'adaptive', found '5ms'",
+        ),
         (("grace_us = 100", "grace_us = -1"), "arbitrate.grace_us", "found -1"),
         (("slots = 64", "slots = 100"), "ring.slots", "a power of two, such as 128, found 100"),
         (("slots = 64", "slots = 0"), "ring.slots", "found 0"),

@@ -27,7 +27,7 @@ impl FileReader {
 #[pymethods]
 impl FileReader {
     #[new]
-    #[pyo3(signature = (path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000))]
+    #[pyo3(signature = (path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000, is_grace_adaptive=false))]
     fn new(
         py: Python<'_>,
         path: &str,
@@ -35,9 +35,10 @@ impl FileReader {
         channels: Vec<(String, Vec<(String, u16)>)>,
         batch_messages: usize,
         grace_ns: u64,
+        is_grace_adaptive: bool,
     ) -> PyResult<Self> {
         let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
-        let arbiter = ArbiterOptions { grace_ns, ..ArbiterOptions::default() };
+        let arbiter = ArbiterOptions { grace_ns, is_grace_adaptive, ..ArbiterOptions::default() };
         let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels };
         let feed = FileFeed::open(Path::new(path), &plan.0, &options);
         feed.map(|feed| Self(Mutex::new(feed))).map_err(|error| capture_error(py, &error))

@@ -1,6 +1,7 @@
 //! Sequencing and arbitration at the pipeline's public edge: what is delivered, what is told, and what the ledger says.
 
 mod faults;
+mod grace;
 mod histories;
 mod lines;
 mod mold;

@@ -31,6 +31,11 @@ pub struct Rig {
     pub starts: Vec<usize>,
 }
 
+/// All but the grace time as by default.
+fn options() -> ArbiterOptions {
+    ArbiterOptions { grace_ns: GRACE_NS, ..ArbiterOptions::default() }
+}
+
 impl Rig {
     /// A channel with the lines A and B.
     pub fn new() -> Self {
@@ -39,7 +44,7 @@ impl Rig {
 
     /// A channel with the line A only.
     pub fn with_one_line() -> Self {
-        Self::with_lines(mold::plan(), 4096, &["A"])
+        Self::with(mold::plan(), options(), &["A"])
     }
 
     /// A channel that keeps so many packets beyond a hole.
@@ -49,11 +54,16 @@ impl Rig {
 
     /// A channel of another protocol.
     pub fn of(plan: Arc<Plan>, window_packets: usize) -> Self {
-        Self::with_lines(plan, window_packets, &["A", "B"])
+        Self::with(plan, ArbiterOptions { window_packets, ..options() }, &["A", "B"])
     }
 
-    fn with_lines(plan: Arc<Plan>, window_packets: usize, lines: &[&str]) -> Self {
-        let arbiter = ArbiterOptions { grace_ns: GRACE_NS, window_packets, ..ArbiterOptions::default() };
+    /// A channel whose grace time follows the skew between its lines.
+    pub fn adaptive() -> Self {
+        let options = ArbiterOptions { is_grace_adaptive: true, ..ArbiterOptions::default() };
+        Self::with(mold::plan(), options, &["A", "B"])
+    }
+
+    fn with(plan: Arc<Plan>, arbiter: ArbiterOptions, lines: &[&str]) -> Self {
         let mut pipeline = Pipeline::new(plan, PipelineOptions { arbiter, ..PipelineOptions::default() });
         pipeline.add_channel("numbers", lines.iter().map(|line| (*line).to_owned()));
         Self { pipeline, delivered: Vec::new(), told: Vec::new(), told_at: Vec::new(), starts: Vec::new() }
