@@ -3,7 +3,8 @@
 `feedhandler.config_file` makes it of a TOML file; `feedhandler.feed` and the command line work from it.
 """
 
-from typing import Annotated, Literal
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +14,12 @@ from feedhandler.protocol import Protocol
 
 Wait = Literal["spin", "yield", "sleep", "block"]
 """What a thread does while it has nothing to do."""
+
+Backend = Literal["recvmmsg", "gro", "recv"]
+"""How datagrams are taken from the sockets."""
+
+Join = Literal["source", "any"]
+"""Who keeps other sources of a group away: the network, or the receiver."""
 
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -24,35 +31,63 @@ ADAPTIVE_GRACE_US = 5_000
 MOST_ADAPTIVE_GRACE_US = 100_000
 """What is waited at most while it adapts."""
 
+MOST_DATAGRAM_BYTES = 65_535
+"""No UDP datagram, and no run of coalesced ones, is longer."""
+
+
+class RingLayout(NamedTuple):
+    """How many slots a ring has, and what each has room for."""
+
+    slots: int
+    slot_bytes: int
+
+
+_LAYOUTS: dict[Backend, RingLayout] = {
+    "recvmmsg": RingLayout(8192, 2048),
+    "gro": RingLayout(1024, MOST_DATAGRAM_BYTES),
+    "recv": RingLayout(8192, 2048),
+}
+
 
 class WireConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How datagrams are taken from the sockets.
 
     Parameters
     ----------
+    mode
+        Who does it: a thread of its own, or whoever asks for batches.
     backend
-        The system call that does it.
+        By what: ``recvmmsg`` takes many with one system call; ``gro`` has the kernel coalesce those that one
+        sender sends in one length right after each other, and tells them apart where they lie; ``recv`` takes
+        one at a time, as every system can.
     wait
         What the receive thread does while all sockets are empty.
     sleep_us
         How long a ``sleep`` lasts.
     batch
-        Most datagrams that one system call takes.
+        Most datagrams, or runs of coalesced ones, that one look at a socket takes.
     rcvbuf_bytes
         Receive buffer to ask for, for each socket. What is granted is told in the report.
     interface
         Interface to join multicast groups on, by name or address, where a line names none; without it,
         routing decides.
+    stamps
+        Who stamps datagrams: the kernel, or the network card where it can, by its own clock.
+    busy_poll_us
+        How long a look at an empty socket looks at the network card itself (``SO_BUSY_POLL``); 0 for not.
     cpu
         Processor that the receive thread is to run on; without it, any.
     """
 
-    backend: Literal["recvmmsg"] = "recvmmsg"
+    mode: Literal["threaded", "inline"] = "threaded"
+    backend: Backend = "recvmmsg"
     wait: Wait = "block"
     sleep_us: Positive = 50
     batch: Annotated[int, Meta(ge=1, le=1024)] = 64
     rcvbuf_bytes: Annotated[int, Meta(ge=1, le=(1 << 30) - 1)] = 8 << 20
     interface: str | None = None
+    stamps: Literal["kernel", "hardware"] = "kernel"
+    busy_poll_us: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     cpu: Annotated[int, Meta(ge=0)] | None = None
 
 
@@ -62,17 +97,27 @@ class RingConfig(msgspec.Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     slots
-        Datagrams it has room for, a power of two.
+        Datagrams, or runs of coalesced ones, that it has room for, a power of two; without it, 8192, and 1024
+        with the backend ``gro``.
     slot_bytes
-        Longest datagram that is received whole; longer ones are counted as malformed.
+        Longest datagram that is received whole; longer ones are counted as malformed. Without it, 2048. With
+        the backend ``gro`` it is 65535, for a run of coalesced datagrams.
     full
         What the receive thread does while there is no room: leave datagrams in their sockets, whose kernel
         buffers then fill, or take and drop the newest.
+    huge_pages
+        Whether to take its memory from the huge pages that the system holds ready.
     """
 
-    slots: Annotated[int, Meta(ge=1, le=1 << 24)] = 8192
-    slot_bytes: Annotated[int, Meta(ge=1, le=65_535)] = 2048
+    slots: Annotated[int, Meta(ge=1, le=1 << 24)] | None = None
+    slot_bytes: Annotated[int, Meta(ge=1, le=MOST_DATAGRAM_BYTES)] | None = None
     full: Literal["leave_in_socket", "drop_newest"] = "leave_in_socket"
+    huge_pages: bool = False
+
+    def layout(self, backend: Backend) -> RingLayout:
+        """Return the slots there are, what is left out being as the backend needs it."""
+        slots, slot_bytes = _LAYOUTS[backend]
+        return RingLayout(self.slots or slots, self.slot_bytes or slot_bytes)
 
 
 class ArbitrateConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,11 +198,18 @@ class LineConfig(msgspec.Struct, frozen=True, kw_only=True):
         Multicast group or local address, and port; port 0 lets the system choose one.
     interface
         Interface to join the group on.
+    sources
+        Who may send; empty for anybody. Datagrams of others are not heard, or counted apart.
+    join
+        How a group is joined for its sources: ``source`` for source-specific multicast, by which the network
+        keeps others away; ``any`` where it cannot, and others are left out here.
     """
 
     name: str
     address: Address
     interface: str | None = None
+    sources: tuple[IPv4Address | IPv6Address, ...] = ()
+    join: Join = "source"
 
 
 class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True):

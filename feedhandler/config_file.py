@@ -5,16 +5,19 @@ and what was found; `feedhandler.config` says what the keys mean.
 """
 
 from collections.abc import Container
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 import msgspec
 
 from feedhandler.address import Address
 from feedhandler.config import (
+    MOST_DATAGRAM_BYTES,
     ArbitrateConfig,
     BatchConfig,
     ChannelConfig,
     Config,
+    Join,
     LatencyConfig,
     LineConfig,
     RingConfig,
@@ -25,11 +28,18 @@ from feedhandler.protocol import Protocol
 from feedhandler.protocol import load as load_protocol
 from feedhandler.toml import Place, read, shown
 
+_Source = IPv4Address | IPv6Address
+
+_Place = tuple[Address, str | None, tuple[_Source, ...]]
+"""What two lines cannot both have."""
+
 
 class _LineTable(msgspec.Struct, frozen=True):
     name: str
     address: str
     interface: str | None = None
+    source: str | tuple[str, ...] = ()
+    join: Join | None = None
 
 
 class _ChannelTable(msgspec.Struct, frozen=True):
@@ -67,7 +77,7 @@ def load(path: str | Path) -> Config:
     path = Path(path)
     place = Place(str(path), ConfigError)
     file = read(path, _File, place)
-    _check_ring(file.ring, place.at("ring"))
+    _check_ring(file.ring, file.wire, place.at("ring"))
     return Config(
         protocol=_protocol(file.protocol, path.parent, place.at("protocol")),
         channels=_channels(file, place),
@@ -79,10 +89,17 @@ def load(path: str | Path) -> Config:
     )
 
 
-def _check_ring(ring: RingConfig, place: Place) -> None:
-    if ring.slots & (ring.slots - 1):
-        near = f"such as {1 << ring.slots.bit_length()}"
-        raise place.at("slots").error(f"a power of two, {near}", shown(ring.slots))
+def _check_ring(ring: RingConfig, wire: WireConfig, place: Place) -> None:
+    slots, slot_bytes = ring.layout(wire.backend)
+    if slots & (slots - 1):
+        near = f"such as {1 << slots.bit_length()}"
+        raise place.at("slots").error(f"a power of two, {near}", shown(slots))
+    if wire.backend == "gro" and slot_bytes < MOST_DATAGRAM_BYTES:
+        expected = f"{MOST_DATAGRAM_BYTES} with the backend gro, or the key left out"
+        raise place.at("slot_bytes").error(expected, shown(slot_bytes))
+    if wire.mode == "inline" and ring.full == "drop_newest":
+        expected = "'leave_in_socket' with the mode inline, where nobody fills the ring while it is read"
+        raise place.at("full").error(expected, shown(ring.full))
 
 
 def _protocol(name: str, folder: Path, place: Place) -> Protocol:
@@ -104,7 +121,7 @@ def _latency(latency: LatencyConfig, folder: Path) -> LatencyConfig:
 def _channels(file: _File, place: Place) -> tuple[ChannelConfig, ...]:
     if not file.channel:
         raise place.at("channel").error("at least one [[channel]]", "none")
-    taken: dict[tuple[Address, str | None], str] = {}
+    taken: dict[_Place, str] = {}
     channels: dict[str, ChannelConfig] = {}
     for n, table in enumerate(file.channel):
         where = place.at("channel", n).about(table.name)
@@ -115,7 +132,7 @@ def _channels(file: _File, place: Place) -> tuple[ChannelConfig, ...]:
 
 
 def _lines(
-    table: _ChannelTable, wire: WireConfig, taken: dict[tuple[Address, str | None], str], place: Place
+    table: _ChannelTable, wire: WireConfig, taken: dict[_Place, str], place: Place
 ) -> tuple[LineConfig, ...]:
     if not table.line:
         raise place.at("line").error("at least one [[channel.line]]", "none")
@@ -124,7 +141,8 @@ def _lines(
         where = place.at("line", n).about(each.name)
         _check_name(each.name, lines, where.at("name"))
         line = lines[each.name] = _line(each, wire, where)
-        owner = taken.setdefault((line.address, line.interface), f"{table.name}/{each.name}")
+        heard = line.sources if line.address.is_multicast and line.join == "source" else ()
+        owner = taken.setdefault((line.address, line.interface, heard), f"{table.name}/{each.name}")
         if owner != f"{table.name}/{each.name}" and line.address.port != 0:
             raise where.at("address").error("an address of its own", f"{line.address}, as {owner} has it")
     return tuple(lines.values())
@@ -145,7 +163,27 @@ def _line(table: _LineTable, wire: WireConfig, place: Place) -> LineConfig:
         expected = "an interface only beside a multicast group"
         raise place.at("interface").error(expected, f"{shown(table.interface)} beside {address}")
     interface = table.interface or wire.interface if address.is_multicast else None
-    return LineConfig(name=table.name, address=address, interface=interface)
+    sources = _sources(table.source, address, place.at("source"))
+    if table.join is not None and not (address.is_multicast and sources):
+        raise place.at("join").error("it only beside a multicast group and a source", shown(table.join))
+    join = table.join or "source"
+    return LineConfig(name=table.name, address=address, interface=interface, sources=sources, join=join)
+
+
+def _sources(table: str | tuple[str, ...], address: Address, place: Place) -> tuple[_Source, ...]:
+    texts = (table,) if isinstance(table, str) else table
+    return tuple(_source(text, address, place) for text in texts)
+
+
+def _source(text: str, address: Address, place: Place) -> _Source:
+    expected = "a sender's address, such as " + ("10.0.0.1" if address.ip.version == 4 else "fd00::1")
+    try:
+        source = ip_address(text)
+    except ValueError:
+        raise place.error(expected, shown(text)) from None
+    if source.version != address.ip.version or source.is_multicast or source.is_unspecified:
+        raise place.error(expected, shown(text))
+    return source
 
 
 def _address(text: str, place: Place) -> Address:

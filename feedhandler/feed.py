@@ -1,7 +1,8 @@
-"""Feed: live lines, received by a thread that never takes the GIL, handed out as batches.
+"""Feed: live lines, received without the GIL, handed out as batches.
 
-`feedhandler.open` makes one. The receive thread fills a ring of numpy's memory; whoever iterates drives
-framing, arbitrate and decode, without the GIL, and pays nothing per message in Python.
+`feedhandler.open` makes one. A receive thread, or in the mode ``inline`` whoever iterates, fills a ring of
+numpy's memory; whoever iterates drives framing, arbitrate and decode, without the GIL, and pays nothing per
+message in Python.
 """
 
 import asyncio
@@ -13,7 +14,6 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
 
-import numpy as np
 from hdrh.histogram import HdrHistogram
 from msgspec.structs import replace
 
@@ -25,6 +25,7 @@ from feedhandler.config_file import load
 from feedhandler.protocol import Protocol
 from feedhandler.receiver_options import receiver_options
 from feedhandler.report import Report, parse
+from feedhandler.ring import arena
 
 _IDLE_S = 0.05
 """Longest wait between two looks at whether the feed was stopped."""
@@ -223,6 +224,4 @@ def _unpacked(histogram: bytes) -> HdrHistogram:
 
 
 def _receiver(config: Config) -> _core.Receiver:
-    arena = np.empty(_core.arena_bytes(config.ring.slots, config.ring.slot_bytes), np.uint8)
-    arena.fill(0)  # every page is there before the first datagram is
-    return _core.Receiver(config.protocol.plan, receiver_options(config), arena.data)
+    return _core.Receiver(config.protocol.plan, receiver_options(config), arena(config))

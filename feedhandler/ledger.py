@@ -82,9 +82,9 @@ class LineUnits(msgspec.Struct, frozen=True):
 class LineLedger(msgspec.Struct, frozen=True):
     """Fates of a line's datagrams; what was dropped did not come, and stands beside the sum.
 
-    ``datagrams = accepted + duplicate + stale + heartbeats + ends_of_session + malformed + pending``.
-    `last_heard_ns` is the receive stamp of the last of them, or 0; `skew_ns` says how much later than the
-    first copy of a packet this line's copy came, where that was measured.
+    ``datagrams = accepted + duplicate + stale + heartbeats + ends_of_session + malformed + other_source +
+    pending``. `last_heard_ns` is the receive stamp of the last of them, or 0; `skew_ns` says how much later
+    than the first copy of a packet this line's copy came, where that was measured.
     """
 
     name: str
@@ -96,6 +96,7 @@ class LineLedger(msgspec.Struct, frozen=True):
     heartbeats: int
     ends_of_session: int
     malformed: int
+    other_source: int
     pending: int
     dropped_socket_buffer: int
     dropped_ring_full: int

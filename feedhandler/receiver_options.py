@@ -17,16 +17,20 @@ _NS_PER_S = 1_000_000_000
 def receiver_options(config: Config) -> bytes:
     """Return the options of the receiver that a configuration asks for."""
     wire, ring, arbitrate, batch = config.wire, config.ring, config.arbitrate, config.batch
+    slots, slot_bytes = ring.layout(wire.backend)
     options = {
         "channels": [channel.name for channel in config.channels],
         "lines": list(_lines(config)),
         "receive": {
+            "mode": wire.mode,
+            "backend": wire.backend,
             "wait": _wait(wire),
             "batch": wire.batch,
-            "slot_bytes": ring.slot_bytes,
-            "slots": ring.slots,
+            "slot_bytes": slot_bytes,
+            "slots": slots,
             "full": ring.full,
             "cpu": wire.cpu,
+            "huge_pages": ring.huge_pages,
         },
         "arbiter": {
             "grace_ns": first_grace_us(arbitrate.grace_us) * _NS_PER_US,
@@ -53,6 +57,10 @@ def _lines(config: Config) -> Iterator[dict[str, Any]]:
                 "address": str(spec.address),
                 "interface": spec.interface,
                 "rcvbuf_bytes": config.wire.rcvbuf_bytes,
+                "sources": [str(source) for source in spec.sources],
+                "join": spec.join,
+                "hardware_stamps": config.wire.stamps == "hardware",
+                "busy_poll_us": config.wire.busy_poll_us,
             }
 
 

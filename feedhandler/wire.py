@@ -3,6 +3,8 @@
 `feedhandler.report` holds it.
 """
 
+from typing import Literal
+
 import msgspec
 
 
@@ -23,13 +25,14 @@ class Warning(msgspec.Struct, frozen=True):  # noqa: A001 — what it is called 
 
 
 class SocketStats(msgspec.Struct, frozen=True):
-    """What a line's socket counted.
+    """What a line's socket counted; `coalesced` are those `datagrams` that came as one with others.
 
     Only where `socket_drops_read` is true, `socket_drops` is the kernel's own count up to now, and may it be
     said that nothing was lost.
     """
 
     datagrams: int
+    coalesced: int
     bytes: int
     truncated: int
     socket_drops: int
@@ -51,16 +54,26 @@ class WireLine(msgspec.Struct, frozen=True):
     line: int
     address: str
     interface: str | None
+    membership: Literal["any_source", "source_specific"] | None
+    sources: tuple[str, ...]
     rcvbuf_asked_bytes: int | None
     rcvbuf_bytes: int
-    stamped: bool
+    stamps: Literal["none", "kernel", "hardware"]
     drops_told: bool
+    coalesced: bool
+    busy_poll_us: int
     warnings: tuple[Warning, ...]
     stats: SocketStats
 
 
 class RingUse(msgspec.Struct, frozen=True):
-    """How much of the ring was needed: its slots, and how many were in use at once at most."""
+    """How much of the ring was needed: its slots, and how many were in use at once at most.
+
+    `pages` is what the kernel says its memory is made of: huge pages that were ``reserved``, that it made of
+    ordinary ones (``transparent``), or ``ordinary`` ones.
+    """
 
     slots: int
     high_water: int
+    slot_bytes: int
+    pages: Literal["ordinary", "transparent", "reserved"]

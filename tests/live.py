@@ -21,9 +21,15 @@ from replay import Pacing, Sender
 Destination = tuple[str, int]
 
 ANY_PORT = "127.0.0.1:0"
+PLAIN = WireConfig(rcvbuf_bytes=8 << 20)
 
 
-def config(protocol: str, lines: Sequence[str] = (ANY_PORT,), interface: str | None = None) -> fh.Config:
+def config(
+    protocol: str,
+    lines: Sequence[str] = (ANY_PORT,),
+    interface: str | None = None,
+    wire: WireConfig = PLAIN,
+) -> fh.Config:
     """Return a feed of one channel whose ring has room for all that the tests send."""
     return fh.Config(
         protocol=fh.protocol(protocol),
@@ -36,8 +42,8 @@ def config(protocol: str, lines: Sequence[str] = (ANY_PORT,), interface: str | N
                 ),
             ),
         ),
-        wire=WireConfig(rcvbuf_bytes=8 << 20),
-        ring=RingConfig(slots=1 << 15),
+        wire=wire,
+        ring=RingConfig(slots=None if wire.backend == "gro" else 1 << 15),
         arbitrate=ArbitrateConfig(grace_us=2_000_000),
     )
 

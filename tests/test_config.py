@@ -90,6 +90,20 @@ def test_the_default_interface_is_for_groups_only(tmp_path: Path) -> None:
             "channel[0].line[1].interface (B)",
             "multicast",
         ),
+        (('wait = "spin"', 'backend = "pcap"'), "wire.backend", "'recvmmsg'"),
+        (('"127.0.0.1:0"', '"127.0.0.1:0"\nsource = "somebody"'), "line[1].source (B)", "such as 10.0.0.1"),
+        (('"127.0.0.1:0"', '"127.0.0.1:0"\nsource = ["::1"]'), "line[1].source (B)", "found '::1'"),
+        (('"127.0.0.1:0"', '"[::1]:0"\nsource = "10.0.0.1"'), "line[1].source (B)", "such as fd00::1"),
+        (
+            ('"127.0.0.1:0"', '"127.0.0.1:0"\nsource = "239.1.1.1"'),
+            "line[1].source (B)",
+            "a sender's address",
+        ),
+        (
+            ('"127.0.0.1:0"', '"127.0.0.1:0"\nsource = "10.0.0.1"\njoin = "any"'),
+            "line[1].join (B)",
+            "multicast group",
+        ),
         (('name = "B"', 'name = "A"'), "channel[0].line[1].name (A)", "'A' again"),
         (('name = "demo"', 'name = ""'), "channel[0].name", "expected a name"),
         (('protocol = "msgpack"', ""), "feed.toml", "expected the key protocol"),
@@ -103,6 +117,41 @@ def test_what_is_wrong_is_refused_with_its_key(
     assert key in str(refused.value)
     assert said in str(refused.value)
     assert refused.value.file == str(tmp_path / "feed.toml")
+
+
+def test_a_ring_that_fits_no_mode_is_refused(tmp_path: Path) -> None:
+    text = GOOD.replace('wait = "spin"', 'mode = "inline"').replace("slots = 64", 'full = "drop_newest"')
+    with pytest.raises(fh.ConfigError, match=r"ring.full: expected 'leave_in_socket' with the mode inline"):
+        load(tmp_path, text)
+    text = GOOD.replace('wait = "spin"', 'backend = "gro"').replace("slots = 64", "slot_bytes = 9000")
+    with pytest.raises(fh.ConfigError, match=r"ring.slot_bytes: expected 65535 with the backend gro"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("backend", "layout"), [("recvmmsg", (8192, 2048)), ("recv", (8192, 2048)), ("gro", (1024, 65_535))]
+)
+def test_a_ring_that_is_left_out_is_as_the_backend_needs_it(
+    tmp_path: Path, backend: str, layout: tuple[int, int]
+) -> None:
+    text = GOOD.replace('wait = "spin"', f'backend = "{backend}"').replace("slots = 64", "")
+    config = load(tmp_path, text)
+    assert config.ring.layout(config.wire.backend) == layout
+
+
+def test_a_line_may_name_one_source_or_several(tmp_path: Path) -> None:
+    several = 'name = "A"\nsource = ["10.0.0.1", "10.0.0.2"]\njoin = "any"'
+    text = GOOD.replace('name = "A"', several).replace('name = "B"', 'name = "B"\nsource = "10.0.0.3"')
+    a, b = load(tmp_path, text).channels[0].lines
+    assert ([str(source) for source in a.sources], a.join) == (["10.0.0.1", "10.0.0.2"], "any")
+    assert ([str(source) for source in b.sources], b.join) == (["10.0.0.3"], "source")
+
+
+def test_one_group_of_two_sources_is_two_lines(tmp_path: Path) -> None:
+    text = GOOD.replace('name = "A"', 'name = "A"\nsource = "10.0.0.1"').replace(
+        '"127.0.0.1:0"', '"239.1.1.1:20001"\ninterface = "lo"\nsource = "10.0.0.2"'
+    )
+    assert len(load(tmp_path, text).channels[0].lines) == 2
 
 
 def test_two_lines_cannot_have_one_address(tmp_path: Path) -> None:

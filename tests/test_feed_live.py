@@ -3,10 +3,12 @@
 import asyncio
 import json
 import signal
+import socket
 import threading
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import market
 import msgspec
@@ -23,6 +25,7 @@ from feedhandler.config import (
     LatencyConfig,
     LineConfig,
     RingConfig,
+    WireConfig,
 )
 from feedhandler.report import parse, to_json
 from replay.feed import Feed as Sending
@@ -32,6 +35,13 @@ from replay.sender import Sender
 
 PATIENCE_S = 20.0
 
+WAYS = [
+    WireConfig(mode=mode, backend=backend)
+    for mode in ("threaded", "inline")
+    for backend in ("recvmmsg", "gro", "recv")
+]
+every_way = pytest.mark.parametrize("wire", WAYS, ids=lambda wire: f"{wire.mode}-{wire.backend}")
+
 
 def config(**stages: Any) -> fh.Config:
     lines = tuple(LineConfig(name=name, address=Address.of("127.0.0.1", 0)) for name in "AB")
@@ -39,6 +49,9 @@ def config(**stages: Any) -> fh.Config:
     stages.setdefault("batch", BatchConfig(stop_at_end_of_session=True))
     channels = (ChannelConfig(name="demo", lines=lines),)
     return fh.Config(protocol=fh.protocol("msgpack"), channels=channels, **stages)
+
+
+UDP_SEGMENT = 103
 
 
 def destinations(feed: fh.Feed) -> list[tuple[str, int]]:
@@ -75,9 +88,10 @@ def check_whole(report: fh.Report, generator: Generator) -> None:
     assert all(line.stats.socket_drops_read for line in report.wire)
 
 
-def test_two_lines_become_one_stream_without_loss() -> None:
+@every_way
+def test_two_lines_become_one_stream_without_loss(wire: WireConfig) -> None:
     generator = Generator(seed=3)
-    with fh.open(config()) as feed:
+    with fh.open(config(wire=wire)) as feed:
         with Sending(generator, destinations(feed), packets_per_second=2_000, packets=400) as sending:
             seqs = []
             for batch in feed:
@@ -90,7 +104,8 @@ def test_two_lines_become_one_stream_without_loss() -> None:
     assert report.duplicates == 400
 
 
-def test_async_iteration_on_uvloop_lets_other_tasks_run() -> None:
+@every_way
+def test_async_iteration_on_uvloop_lets_other_tasks_run(wire: WireConfig) -> None:
     generator, ticks = Generator(seed=3), 0
 
     async def tick() -> None:
@@ -107,7 +122,7 @@ def test_async_iteration_on_uvloop_lets_other_tasks_run() -> None:
         other.cancel()
         return received
 
-    with fh.open(config()) as feed:
+    with fh.open(config(wire=wire)) as feed:
         with Sending(generator, destinations(feed), packets_per_second=2_000) as sending:
             timer = threading.Timer(0.3, sending.stop)
             timer.start()
@@ -118,7 +133,8 @@ def test_async_iteration_on_uvloop_lets_other_tasks_run() -> None:
     check_whole(report, generator)
 
 
-def test_async_iteration_is_woken_by_a_datagram(monkeypatch: pytest.MonkeyPatch) -> None:
+@every_way
+def test_async_iteration_is_woken_by_a_datagram(monkeypatch: pytest.MonkeyPatch, wire: WireConfig) -> None:
     generator = Generator(seed=3)
     monkeypatch.setattr("feedhandler.feed._IDLE_S", 3600.0)  # who polls comes too late
 
@@ -129,15 +145,16 @@ def test_async_iteration_is_woken_by_a_datagram(monkeypatch: pytest.MonkeyPatch)
                 return batch.size
         raise AssertionError("the feed ended")
 
-    with fh.open(config()) as feed:
+    with fh.open(config(wire=wire)) as feed:
         sender = Sender(destinations(feed)[:1])
         assert uvloop.run(receive(feed, sender)) > 0
 
 
 @pytest.mark.parametrize("kind", ["thread", "signal"])
-def test_a_feed_that_is_stopped_ends_its_iteration_and_loses_nothing(kind: str) -> None:
+@every_way
+def test_a_feed_that_is_stopped_ends_its_iteration_and_loses_nothing(kind: str, wire: WireConfig) -> None:
     generator = Generator(seed=3)
-    with fh.open(config()) as feed:
+    with fh.open(config(wire=wire)) as feed:
         sender = Sender(destinations(feed))
         sender.queue(packets(50, generator))
         assert sender.flush()
@@ -218,12 +235,13 @@ def test_a_datagram_longer_than_a_slot_is_counted_and_not_decoded() -> None:
     assert report.ledger.is_balanced
 
 
-def test_a_kept_array_is_not_overwritten_by_what_comes_later() -> None:
+@every_way
+def test_a_kept_array_is_not_overwritten_by_what_comes_later(wire: WireConfig) -> None:
     generator = Generator(seed=3)
     kept, copies = [], []
     received = 0
     with (
-        fh.open(config(ring=RingConfig(slots=64))) as feed,
+        fh.open(config(wire=wire, ring=RingConfig(slots=64))) as feed,
         Sending(generator, destinations(feed), packets_per_second=2_000, packets=600) as sending,
     ):
         for batch in feed:
@@ -237,10 +255,11 @@ def test_a_kept_array_is_not_overwritten_by_what_comes_later() -> None:
         np.testing.assert_array_equal(view, copy)
 
 
-def test_latencies_are_histograms_by_stage_and_a_log(tmp_path: Path) -> None:
+@every_way
+def test_latencies_are_histograms_by_stage_and_a_log(tmp_path: Path, wire: WireConfig) -> None:
     log = tmp_path / "feed.hlog"
     generator = Generator(seed=3)
-    with fh.open(config(latency=LatencyConfig(hlog=str(log), interval_s=0.05))) as feed:
+    with fh.open(config(wire=wire, latency=LatencyConfig(hlog=str(log), interval_s=0.05))) as feed:
         with Sending(generator, destinations(feed), packets_per_second=1_000) as sending:
             threading.Timer(0.3, sending.stop).start()
             batches = sum(1 for _ in feed)
@@ -256,8 +275,9 @@ def test_latencies_are_histograms_by_stage_and_a_log(tmp_path: Path) -> None:
     assert len(lines) >= 2
 
 
-def test_the_report_and_latencies_remain_when_the_feed_is_closed() -> None:
-    with fh.open(config()) as feed:
+@every_way
+def test_the_report_and_latencies_remain_when_the_feed_is_closed(wire: WireConfig) -> None:
+    with fh.open(config(wire=wire)) as feed:
         pass
     assert feed.report().messages == 0
     assert "total" in feed.latency
@@ -285,11 +305,12 @@ def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
     assert f"sport = :{taken.port}" in refused.value.remedy
 
 
-def test_live_equals_file(tmp_path: Path) -> None:
+@every_way
+def test_live_equals_file(tmp_path: Path, wire: WireConfig) -> None:
     generator = market.write_capture(tmp_path / "day.pcap", packets=500)
     reader = fh.read(tmp_path / "day.pcap", "msgpack", channels=market.CHANNELS)
     from_file = np.concatenate([batch["quote"] for batch in reader])
-    with fh.open(config()) as feed:
+    with fh.open(config(wire=wire)) as feed:
         sender = Sender(routes=list(zip(market.LINES, destinations(feed), strict=True)))
         thread = threading.Thread(target=sender.replay, args=(tmp_path / "day.pcap", Pacing.rate(4_000)))
         thread.start()
@@ -302,3 +323,49 @@ def test_live_equals_file(tmp_path: Path) -> None:
     for column in live.dtype.names or ():
         if column != "ts_recv_ns":
             np.testing.assert_array_equal(live[column], from_file[column])
+
+
+@every_way
+def test_datagrams_of_another_source_are_counted_and_not_decoded(wire: WireConfig) -> None:
+    generator = Generator(seed=3)
+    made = packets(20, generator)
+    line = LineConfig(name="A", address=Address.of("127.0.0.1", 0), sources=(IPv4Address("127.0.0.2"),))
+    feeds = msgspec.structs.replace(config(wire=wire), channels=(ChannelConfig(name="demo", lines=(line,)),))
+    with fh.open(feeds) as feed:
+        (to,) = destinations(feed)
+        for source, sent in (("127.0.0.3", made[5:]), ("127.0.0.2", made[:10]), ("127.0.0.1", made)):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.bind((source, 0))
+                for packet in sent:
+                    sender.sendto(packet, to)
+        feed.stop()
+        messages = sum(batch.size for batch in feed)
+        report = feed.report()
+    ((counted,),) = (channel.lines for channel in report.ledger.channels)
+    assert (counted.datagrams, counted.accepted, counted.other_source) == (45, 10, 35)
+    assert messages == report.messages == 40
+    assert (report.gaps, report.malformed, report.ledger.is_balanced) == ((), 0, True)
+    assert report.wire
+    assert report.wire[0].sources == ("127.0.0.2",)
+
+
+@pytest.mark.parametrize("mode", ["threaded", "inline"])
+def test_coalesced_datagrams_are_delivered_as_those_they_were(mode: Literal["threaded", "inline"]) -> None:
+    """Sent as one that the kernel is to divide, and taken as one that it did not."""
+    heartbeat = Generator(seed=3).heartbeat(market.START_NS)
+    with fh.open(config(wire=WireConfig(mode=mode, backend="gro"))) as feed:
+        (to, _) = destinations(feed)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_UDP, UDP_SEGMENT, len(heartbeat))
+            for count in (40, 20):
+                sender.sendto(heartbeat * count, to)
+        feed.stop()
+        for _ in feed:
+            pass
+        report = feed.report()
+    assert report.wire
+    assert (report.wire[0].coalesced, report.wire[0].stats.coalesced) == (True, 60)
+    assert (report.datagrams, report.malformed_by_reason) == (60, {})
+    assert report.heartbeats == 60
+    assert report.latency_ns
+    assert report.latency_ns["wire"].count == 60

@@ -15,12 +15,32 @@ import pytest
 from captures import capture, payloads
 
 import feedhandler as fh
+from feedhandler.config import WireConfig
 from replay import Pacing, Sender
 
 TOPS16 = ("iex/TOPS16.pcapng.gz", "iex-tops")
 SNIPPET = ("itch/12302019_SNIPPET.NASDAQ_ITCH50", "itch50")
 GROUP_A, GROUP_B = ("239.1.2.3", 20_001), ("239.1.2.4", 20_002)
 TWO_LINES = live.config("iex-tops", [live.ANY_PORT] * 2)
+
+
+WAYS = [
+    WireConfig(mode=mode, backend=backend)
+    for mode in ("threaded", "inline")
+    for backend in ("recvmmsg", "gro", "recv")
+]
+
+
+@pytest.mark.parametrize("wire", WAYS, ids=lambda wire: f"{wire.mode}-{wire.backend}")
+@pytest.mark.parametrize(("name", "protocol"), [TOPS16, SNIPPET])
+def test_every_mode_and_backend(name: str, protocol: str, wire: WireConfig) -> None:
+    file = capture(name)
+
+    found = live.replayed_fast(file, live.config(protocol, wire=wire))
+
+    live.assert_nothing_dropped(found.report)
+    live.assert_same(found, delivered.read(file, protocol))
+    assert found.report.gaps == ()
 
 
 @pytest.mark.parametrize(("name", "protocol"), [TOPS16, SNIPPET])

@@ -42,7 +42,13 @@ def _description(config: Config, messages: int) -> dict[str, Any]:
         {
             "name": channel.name,
             "lines": [
-                {"name": line.name, "address": str(line.address), "interface": line.interface}
+                {
+                    "name": line.name,
+                    "address": str(line.address),
+                    "interface": line.interface,
+                    "sources": [str(source) for source in line.sources],
+                    "join": line.join,
+                }
                 for line in channel.lines
             ],
         }

@@ -66,13 +66,14 @@ def redundancy_table(ledger: Ledger) -> Table:
 
 def wire_table(lines: Iterable[WireLine]) -> Table:
     """Draw what became of the lines' sockets."""
-    names = ("line", "address", "interface", "buffer asked", "granted", "kernel stamps", "drop counter")
-    table = plain_table("sockets", *names, words=3)
+    names = ("line", "address", "interface", "from", "buffer asked", "granted", "stamps", "drop counter")
+    table = plain_table("sockets", *names, words=4)
     for line in lines:
         asked = "—" if line.rcvbuf_asked_bytes is None else f"{line.rcvbuf_asked_bytes:,}"
         granted = f"{line.rcvbuf_bytes // 2:,}"
-        marks = (_yes(line.stamped), _yes(line.stats.socket_drops_read))
-        table.add_row(line.name, line.address, line.interface or "—", asked, granted, *marks)
+        place = (line.address, line.interface or "—", ", ".join(line.sources) or "anybody")
+        marks = (line.stamps, _yes(line.stats.socket_drops_read))
+        table.add_row(line.name, *place, asked, granted, *marks)
     return table
 
 
@@ -204,13 +205,14 @@ def _messages_table(ledger: Ledger) -> Table:
 
 
 def _lines_table(ledger: Ledger) -> Table:
-    fates = ("= accepted", "+ duplicate", "+ stale", "+ quiet", "+ malformed", "+ pending")
+    fates = ("= accepted", "+ duplicate", "+ stale", "+ quiet", "+ malformed", "+ other source", "+ pending")
     columns = ("channel", "line", "datagrams", *fates, "sum", "dropped")
     table = plain_table("ledger: datagrams of each line", *columns, words=2)
     for channel in ledger.channels:
         for line in channel.lines:
             quiet = line.heartbeats + line.ends_of_session
-            parts = (line.accepted, line.duplicate, line.stale, quiet, line.malformed, line.pending)
+            unused = (line.malformed, line.other_source, line.pending)
+            parts = (line.accepted, line.duplicate, line.stale, quiet, *unused)
             dropped = line.dropped_socket_buffer + line.dropped_ring_full
             table.add_row(channel.name, line.name, *_sum(line.datagrams, parts), f"{dropped:,}")
     return table

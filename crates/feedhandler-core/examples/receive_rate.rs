@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use feedhandler_core::receive::{ReceiveOptions, Receiver};
 use feedhandler_core::ring::Arena;
 use feedhandler_core::wait::{Wait, WaitOutcome};
-use feedhandler_core::wire::{LineSocket, LineSpec};
+use feedhandler_core::wire::{BackendKind, LineSocket, LineSpec};
 
 const OVERLOAD: Duration = Duration::from_millis(1500);
 const OVERLOAD_RCVBUF_BYTES: usize = 4 << 20;
@@ -134,14 +134,7 @@ fn line(setup: Setup) -> LineSpec {
         Mode::Overload => OVERLOAD_RCVBUF_BYTES,
         Mode::Backlog => BACKLOG_RCVBUF_BYTES,
     };
-    LineSpec {
-        channel: 0,
-        line: 0,
-        name: "A".into(),
-        address: "127.0.0.1:0".parse().unwrap(),
-        interface: None,
-        rcvbuf_bytes: Some(rcvbuf_bytes),
-    }
+    LineSpec { rcvbuf_bytes: Some(rcvbuf_bytes), ..LineSpec::new("A", "127.0.0.1:0".parse().unwrap()) }
 }
 
 fn receiver(setup: Setup) -> Outcome {
@@ -171,7 +164,7 @@ fn receiver(setup: Setup) -> Outcome {
 fn bare_loop(setup: Setup, tell: bool) -> Outcome {
     const BATCH: u32 = 64;
     let spec = line(setup);
-    let socket = LineSocket::open(&spec).unwrap();
+    let socket = LineSocket::open(&spec, BackendKind::Recvmmsg).unwrap();
     let fd = socket.as_fd().as_raw_fd();
     let to = socket.report().address;
     socket2::SockRef::from(&socket).set_nonblocking(false).unwrap();

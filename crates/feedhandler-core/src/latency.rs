@@ -125,6 +125,12 @@ impl Latency {
         self.recent[stage as usize].saturating_record(to_ns.saturating_sub(from_ns));
     }
 
+    /// Records the span between two stamps of several datagrams.
+    #[inline]
+    pub fn record_n(&mut self, stage: Stage, from_ns: u64, to_ns: u64, datagrams: u64) {
+        self.recent[stage as usize].saturating_record_n(to_ns.saturating_sub(from_ns), datagrams);
+    }
+
     /// Closes the log's interval if its time is over.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //!
 //! | what | sum |
 //! |---|---|
-//! | a line's datagrams | `datagrams = accepted + duplicate + stale + heartbeats + ends_of_session + malformed + pending` |
+//! | a line's datagrams | `datagrams = accepted + duplicate + stale + heartbeats + ends_of_session + malformed + other_source + pending` |
 //! | a channel's units | `seen = delivered + recovered + unsequenced + duplicate + late + stale + pending`, and `expected = delivered + recovered + lost` |
 //! | its messages | `messages = rows + unknown + malformed + filtered` |
 //! | a line's units | `expected = brought + missed + lost + behind`, and `won <= brought` |
@@ -143,6 +143,8 @@ pub struct LineCounters {
     pub ends_of_session: u64,
     /// Could not be used.
     pub malformed: u64,
+    /// From somebody who is none of the line's sources.
+    pub other_source: u64,
     /// Waiting for something in front of it.
     pub pending: u64,
     /// Datagrams that the kernel dropped because the socket's buffer was full.
@@ -160,6 +162,7 @@ impl LineCounters {
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         let quiet = self.heartbeats + self.ends_of_session;
-        self.datagrams == self.accepted + self.duplicate + self.stale + quiet + self.malformed + self.pending
+        let unused = self.malformed + self.other_source;
+        self.datagrams == self.accepted + self.duplicate + self.stale + quiet + unused + self.pending
     }
 }

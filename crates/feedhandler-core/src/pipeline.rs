@@ -244,6 +244,14 @@ impl Pipeline {
         self.after(channel);
     }
 
+    /// Counts datagrams of a line that came from none of its sources, and looks no further at them.
+    pub fn on_other_source(&mut self, channel: usize, line: usize, datagrams: u64, bytes: u64) {
+        let counters = self.line(Origin { channel, line, ts_ns: 0, ts_recv_ns: 0 });
+        counters.datagrams += datagrams;
+        counters.bytes += bytes;
+        counters.other_source += datagrams;
+    }
+
     /// Takes messages in that come from a file of bare messages, in order and without a packet around them.
     pub fn on_messages(&mut self, channel: usize, delimiter: &Delimiter, bytes: Padded<'_>) {
         let from = Origin { channel, line: 0, ts_ns: 0, ts_recv_ns: 0 };

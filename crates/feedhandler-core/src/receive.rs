@@ -1,19 +1,23 @@
-//! The receive thread and its handle: sockets are emptied into the ring without the GIL, an allocation or a log line.
+//! Reception and its handle: sockets are emptied into the ring without the GIL, an allocation or a log line.
 //!
-//! Between `wire` and the pipeline. A [`Receiver`] owns the lines' sockets, the thread that looks at them in turn, and the
-//! consumer's end of the [`ring`](crate::ring), which the pipeline drives.
+//! Between `wire` and the pipeline. A [`Receiver`] owns the lines' sockets, what looks at them in turn (a thread of its own,
+//! or whoever waits), and the consumer's end of the [`ring`](crate::ring), which the pipeline drives.
 
 mod counters;
+mod inline;
 mod line;
+mod lines;
 mod pause;
+mod pin;
 mod thread;
 mod wake;
 
 use std::io;
-use std::os::unix::thread::JoinHandleExt;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,19 +25,27 @@ pub use counters::LineStats;
 
 use crate::cache_padded::CachePadded;
 use crate::event_fd::EventFd;
-use crate::ring::{Arena, Consumer, LayoutError, SlotLayout, ring};
-use crate::wait::Wait;
-use crate::wire::{LineReport, LineSocket, LineSpec, MAX_BATCH, Warning, WireError};
+use crate::ring::{Arena, Consumer, LayoutError, Pages, SlotLayout, ring};
+use crate::wait::{Wait, WaitOutcome};
+use crate::wire::{BackendKind, LineReport, LineSocket, LineSpec, MAX_BATCH, Warning, WireError};
 use counters::LineCounters;
+use inline::Inline;
+use lines::Lines;
 use thread::ReceiveThread;
 
 /// How to receive.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiveOptions {
+    /// Who looks at the sockets.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How datagrams are taken from them.
+    #[serde(default)]
+    pub backend: BackendKind,
     /// What the receive thread does while all sockets are empty.
     pub wait: Wait,
-    /// Datagrams to take with one system call, at most.
+    /// Datagrams to take with one look at a socket, at most.
     pub batch: usize,
     /// Longest datagram that is received whole.
     pub slot_bytes: usize,
@@ -43,11 +55,35 @@ pub struct ReceiveOptions {
     pub full: FullPolicy,
     /// Processor that the receive thread is to run on; without it, any.
     pub cpu: Option<usize>,
+    /// Whether the ring was meant to lie in huge pages that the system holds ready.
+    #[serde(default)]
+    pub huge_pages: bool,
+}
+
+/// Who looks at the sockets.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// A thread of its own, so that a slow reader delays nothing but itself.
+    #[default]
+    Threaded,
+    /// The reader, so that nothing is handed from one processor to another.
+    Inline,
 }
 
 impl Default for ReceiveOptions {
     fn default() -> Self {
-        Self { wait: Wait::Block, batch: 64, slot_bytes: 2048, slots: 8192, full: FullPolicy::LeaveInSocket, cpu: None }
+        Self {
+            mode: Mode::Threaded,
+            backend: BackendKind::Recvmmsg,
+            wait: Wait::Block,
+            batch: 64,
+            slot_bytes: 2048,
+            slots: 8192,
+            full: FullPolicy::LeaveInSocket,
+            cpu: None,
+            huge_pages: false,
+        }
     }
 }
 
@@ -77,14 +113,23 @@ pub struct Receiver {
     consumer: Consumer,
     shared: Arc<Shared>,
     reports: Vec<LineReport>,
-    thread_warning: Option<Warning>,
+    /// Warnings that are no line's.
+    warnings: Vec<Warning>,
+    pages: Pages,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Running { sockets: Arc<[LineSocket]>, thread: JoinHandle<()> },
+    Running { sockets: Arc<[LineSocket]>, engine: Engine },
     Stopped { stats: Vec<LineStats> },
+}
+
+/// Who looks at the sockets.
+#[derive(Debug)]
+enum Engine {
+    Thread(JoinHandle<()>),
+    Inline(Box<Inline>),
 }
 
 /// What the receive thread and everybody else see.
@@ -104,25 +149,65 @@ impl Receiver {
     /// An option is impossible, a line cannot be opened, or the system has no thread or descriptor left.
     pub fn start(lines: &[LineSpec], options: &ReceiveOptions, arena: Arena) -> Result<Self, WireError> {
         check(lines, options)?;
-        let layout = options.layout().map_err(|error| impossible(error.setting, &error.expected, error.found))?;
-        let sockets: Arc<[LineSocket]> = lines.iter().map(LineSocket::open).collect::<Result<_, _>>()?;
+        let layout = options.layout().map_err(|error| impossible(error.setting, &error.expected, &error.found))?;
+        let open = |line| LineSocket::open(line, options.backend);
+        let sockets: Arc<[LineSocket]> = lines.iter().map(open).collect::<Result<_, _>>()?;
         let reports = sockets.iter().map(|socket| socket.report().clone()).collect();
         let (producer, consumer) = ring(arena, layout).map_err(|error| no_system("make the ring", &error))?;
         let shared = Arc::new(Shared::new(lines.len()).map_err(|error| no_system("make the stop event", &error))?);
-        let thread = {
-            let (sockets, shared, options) = (Arc::clone(&sockets), Arc::clone(&shared), *options);
-            std::thread::Builder::new()
-                .name("fh-receive".into())
-                .spawn(move || ReceiveThread::new(sockets, shared, producer, &options).run())
-                .map_err(|error| no_system("start the receive thread", &error))?
-        };
-        let thread_warning = options.cpu.and_then(|cpu| pin(&thread, cpu));
-        Ok(Self { consumer, shared, reports, thread_warning, state: State::Running { sockets, thread } })
+        let lines = Lines::new(Arc::clone(&sockets), Arc::clone(&shared), producer, options);
+        let engine = engine(lines, &shared, &sockets, options)?;
+        let pages = consumer.pages();
+        let warnings = options.cpu.and_then(|cpu| pin::pin(&engine, cpu)).into_iter();
+        let warnings = warnings.chain(pages.warning(options.huge_pages, layout)).collect();
+        Ok(Self { consumer, shared, reports, warnings, pages, state: State::Running { sockets, engine } })
     }
 
     /// The end of the ring that datagrams come out of.
     pub fn consumer(&mut self) -> &mut Consumer {
         &mut self.consumer
+    }
+
+    /// Looks at the sockets, where that is the reader's part and the last look did not find them all empty; says whether
+    /// there may be more in them.
+    pub fn look(&mut self) -> bool {
+        self.inline().is_some_and(|(inline, _)| inline.look())
+    }
+
+    /// Waits until there is a datagram in the ring, reception has ended and the ring is empty, or the time is up.
+    ///
+    /// Only [`Wait::Block`] notices a signal; the others notice one when the time is up.
+    pub fn wait(&mut self, wait: Wait, timeout: Duration) -> WaitOutcome {
+        match self.inline() {
+            Some((inline, consumer)) => inline.wait(consumer, wait, timeout),
+            None => self.consumer.wait(wait, timeout),
+        }
+    }
+
+    /// Announces a sleep on [`Receiver::as_fd`], see [`Consumer::arm`].
+    pub fn arm(&mut self) -> Option<WaitOutcome> {
+        match self.inline() {
+            Some((inline, consumer)) => inline.arm(consumer),
+            None => self.consumer.arm(),
+        }
+    }
+
+    /// Tells that the sleep is over, see [`Consumer::disarm`].
+    pub fn disarm(&mut self) {
+        self.consumer.disarm();
+    }
+
+    fn inline(&mut self) -> Option<(&mut Inline, &mut Consumer)> {
+        match &mut self.state {
+            State::Running { engine: Engine::Inline(inline), .. } => Some((inline, &mut self.consumer)),
+            _ => None,
+        }
+    }
+
+    /// What the ring's memory is made of.
+    #[must_use]
+    pub fn pages(&self) -> Pages {
+        self.pages
     }
 
     /// The watermark: every datagram that the kernel had queued on a line's socket before this instant
@@ -132,9 +217,9 @@ impl Receiver {
     /// while a line is never found empty, the stamp of the last datagram taken from it, if older than the look, because a
     /// socket is first in, first out. It stands still while the ring is full and datagrams are left in the sockets, and may step back with the
     /// system's clock. While all lines are quiet it advances at least every millisecond, or as often as
-    /// [`Wait::Sleep`] says.
+    /// [`Wait::Sleep`] says; without a receive thread, with every look.
     ///
-    /// Ordering: the thread publishes slots first and stores the watermark with Release; this loads it with Acquire. So
+    /// Ordering: whoever looks publishes slots first and stores the watermark with Release; this loads it with Acquire. So
     /// *read the watermark first, then look at the ring*: once the ring is empty, everything from before the watermark has
     /// been seen. The other way round, a datagram may come in between.
     ///
@@ -153,7 +238,7 @@ impl Receiver {
 
     /// Everything that was not granted in full.
     pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
-        self.reports.iter().flat_map(|report| &report.warnings).chain(&self.thread_warning)
+        self.reports.iter().flat_map(|report| &report.warnings).chain(&self.warnings)
     }
 
     /// What each line has counted; after the stop, the last word.
@@ -171,7 +256,7 @@ impl Receiver {
         Stopper(Arc::clone(&self.shared))
     }
 
-    /// Stops the thread, reads the kernel's drop counters for the last time and closes the sockets. What is in the ring
+    /// Stops reception, reads the kernel's drop counters for the last time and closes the sockets. What is in the ring
     /// stays there; it holds all that was queued before the stop, unless it was full.
     ///
     /// # Panics
@@ -185,9 +270,9 @@ impl Receiver {
     fn join(&mut self) -> std::thread::Result<()> {
         let stopped = State::Stopped { stats: Vec::new() };
         match std::mem::replace(&mut self.state, stopped) {
-            State::Running { sockets, thread } => {
+            State::Running { sockets, engine } => {
                 self.shared.request_stop();
-                let ended = thread.join();
+                let ended = engine.end();
                 self.state = State::Stopped { stats: self.count(&sockets) };
                 ended
             }
@@ -200,6 +285,29 @@ impl Receiver {
 
     fn count(&self, sockets: &[LineSocket]) -> Vec<LineStats> {
         self.shared.counters.iter().zip(sockets).map(|(counters, socket)| counters.read(socket)).collect()
+    }
+}
+
+impl Engine {
+    /// Has what is in the sockets moved into the ring, as far as it has space, and closes it.
+    fn end(self) -> std::thread::Result<()> {
+        match self {
+            Self::Thread(thread) => thread.join(),
+            Self::Inline(inline) => {
+                inline.end();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What an event loop waits on while the receiver is armed.
+impl AsFd for Receiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.state {
+            State::Running { engine: Engine::Inline(inline), .. } => inline.as_fd(),
+            _ => self.consumer.as_fd(),
+        }
     }
 }
 
@@ -244,15 +352,42 @@ impl Shared {
 
 fn check(lines: &[LineSpec], options: &ReceiveOptions) -> Result<(), WireError> {
     if lines.is_empty() || lines.len() > usize::from(u16::MAX) {
-        return Err(impossible("lines", "1 to 65535 lines", lines.len()));
+        return Err(impossible("lines", "1 to 65535 lines", &lines.len()));
     }
     if !(1..=MAX_BATCH).contains(&options.batch) {
-        return Err(impossible("batch", &format!("1 to {MAX_BATCH}"), options.batch));
+        return Err(impossible("batch", &format!("1 to {MAX_BATCH}"), &options.batch));
+    }
+    if let Some(least) = options.backend.least_slot_bytes().filter(|&least| options.slot_bytes < least) {
+        let expected = format!("{least} with the backend {}, for all that may be coalesced", options.backend);
+        return Err(impossible("slot_bytes", &expected, &options.slot_bytes));
+    }
+    if options.mode == Mode::Inline && options.full == FullPolicy::DropNewest {
+        let expected = "leave_in_socket with the mode inline, where nobody fills the ring while it is read";
+        return Err(impossible("full", expected, "drop_newest"));
     }
     Ok(())
 }
 
-fn impossible(setting: &str, expected: &str, found: usize) -> WireError {
+/// Whoever looks at the sockets from now on.
+fn engine(
+    lines: Lines,
+    shared: &Arc<Shared>,
+    sockets: &Arc<[LineSocket]>,
+    options: &ReceiveOptions,
+) -> Result<Engine, WireError> {
+    if options.mode == Mode::Inline {
+        let inline = Inline::new(lines, Arc::clone(shared), sockets);
+        return inline.map(Box::new).map(Engine::Inline).map_err(|error| no_system("make an epoll set", &error));
+    }
+    let thread = ReceiveThread::new(lines, Arc::clone(shared), sockets, options.wait);
+    std::thread::Builder::new()
+        .name("fh-receive".into())
+        .spawn(move || thread.run())
+        .map(Engine::Thread)
+        .map_err(|error| no_system("start the receive thread", &error))
+}
+
+fn impossible(setting: &str, expected: &str, found: &(impl std::fmt::Display + ?Sized)) -> WireError {
     WireError {
         subject: "receive options".into(),
         doing: format!("use {setting}"),
@@ -270,35 +405,4 @@ fn no_system(doing: &str, error: &io::Error) -> WireError {
         found: error.to_string(),
         remedy: "see `ulimit -a`".into(),
     }
-}
-
-/// Binds a thread to a processor, or tells why not.
-fn pin(thread: &JoinHandle<()>, cpu: usize) -> Option<Warning> {
-    let error = if cpu < libc::CPU_SETSIZE as usize { set_affinity(thread, cpu).err()? } else { no_such_processor() };
-    Some(Warning {
-        subject: "receive thread".into(),
-        setting: "sched_setaffinity",
-        asked: format!("processor {cpu}"),
-        granted: "any processor that the process may use".into(),
-        why: error.to_string(),
-        command: Some(format!("taskset -cp {cpu} {}", std::process::id())),
-    })
-}
-
-fn set_affinity(thread: &JoinHandle<()>, cpu: usize) -> io::Result<()> {
-    // SAFETY: zeros are an empty set, and the processor is below the size of a set.
-    let only = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        set
-    };
-    // SAFETY: the thread has not been joined, and the set has the size that is told.
-    match unsafe { libc::pthread_setaffinity_np(thread.as_pthread_t(), size_of_val(&only), &raw const only) } {
-        0 => Ok(()),
-        error => Err(io::Error::from_raw_os_error(error)),
-    }
-}
-
-fn no_such_processor() -> io::Error {
-    io::Error::from_raw_os_error(libc::EINVAL)
 }

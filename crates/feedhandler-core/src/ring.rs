@@ -12,6 +12,7 @@
 mod arena;
 mod consumer;
 mod doorbell;
+mod pages;
 mod prefetch;
 mod producer;
 mod slot;
@@ -23,10 +24,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 pub use arena::Arena;
 pub use consumer::{Consumer, Slots};
+pub use pages::Pages;
 pub use producer::{Claim, Producer};
 pub use slot::{
-    FIELDS, HEADER_BYTES, HeaderField, LayoutError, MAX_SLOT_BYTES, MAX_SLOTS, SLOT_ALIGN_BYTES, Slot, SlotFlags,
-    SlotHeader, SlotLayout,
+    Datagrams, FIELDS, HEADER_BYTES, HeaderField, LayoutError, MAX_SLOT_BYTES, MAX_SLOTS, SLOT_ALIGN_BYTES, Slot,
+    SlotFlags, SlotHeader, SlotLayout,
 };
 
 use crate::cache_padded::CachePadded;

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Instant;
 
 use feedhandler_core::receive::{ReceiveOptions, Receiver};
-use feedhandler_core::wire::{LineSocket, LineSpec};
+use feedhandler_core::wire::{BackendKind, LineSocket, LineSpec};
 use socket2::{Domain, InterfaceIndexOrAddress, SockRef, Socket, Type};
 use support::{PATIENCE, address, local_line, number, send_numbers, start, take_all_sent};
 
@@ -142,7 +142,7 @@ fn without_an_interface_routing_decides() {
 fn without_a_route_the_error_says_to_name_an_interface() {
     in_namespace(|| {
         ip("route delete 224.0.0.0/4").unwrap();
-        let error = LineSocket::open(&group_line("239.1.1.1:5000", None)).unwrap_err();
+        let error = LineSocket::open(&group_line("239.1.1.1:5000", None), BackendKind::Recvmmsg).unwrap_err();
         assert!(error.doing.contains("join 239.1.1.1"), "{error}");
         assert!(error.remedy.contains("name the interface"), "{error}");
     });
@@ -200,7 +200,7 @@ fn groups_of_version_6_are_joined_on_their_interface() {
 #[test]
 fn a_multicast_socket_hears_only_what_it_has_joined() {
     in_namespace(|| {
-        let socket = LineSocket::open(&group_line("239.1.1.1:5000", Some("left"))).unwrap();
+        let socket = LineSocket::open(&group_line("239.1.1.1:5000", Some("left")), BackendKind::Recvmmsg).unwrap();
         assert!(!SockRef::from(&socket).multicast_all_v4().unwrap());
         let again = SockRef::from(&socket)
             .join_multicast_v4_n(&[239, 1, 1, 1].into(), &InterfaceIndexOrAddress::Index(index_of("left")));

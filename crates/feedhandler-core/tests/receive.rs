@@ -4,30 +4,124 @@
 
 mod support;
 
+use std::net::UdpSocket;
 use std::thread;
 use std::time::Duration;
 
 use feedhandler_core::clock::realtime_ns;
-use feedhandler_core::receive::{FullPolicy, ReceiveOptions};
+use feedhandler_core::receive::{FullPolicy, Mode, ReceiveOptions};
 use feedhandler_core::ring::SlotFlags;
 use feedhandler_core::wait::{Wait, WaitOutcome};
-use feedhandler_core::wire::LineSpec;
-use support::{PATIENCE, local_line, number, send_numbers, sender_to, start, take_all, take_all_sent, wait_until};
+use feedhandler_core::wire::{BackendKind, LineSpec};
+use support::{
+    PATIENCE, local_line, number, send_coalesced, send_numbers, sender_to, start, take_all, take_all_sent, wait_until,
+};
 
 const POLICIES: [Wait; 4] = [Wait::Block, Wait::Sleep { us: 20 }, Wait::Yield, Wait::Spin];
 
-fn options() -> ReceiveOptions {
-    ReceiveOptions { slots: 1024, ..ReceiveOptions::default() }
+/// A variant of reception that the same tests run over.
+const fn variant(mode: Mode, backend: BackendKind) -> ReceiveOptions {
+    let (slots, slot_bytes) = if matches!(backend, BackendKind::Gro) { (256, 65_535) } else { (1024, 2048) };
+    ReceiveOptions {
+        mode,
+        backend,
+        wait: Wait::Block,
+        batch: 64,
+        slot_bytes,
+        slots,
+        full: FullPolicy::LeaveInSocket,
+        cpu: None,
+        huge_pages: false,
+    }
+}
+
+/// Runs tests over variants of reception.
+macro_rules! over {
+    ($($variant:ident: $mode:ident $backend:ident,)+ => $tests:tt) => { $(
+        mod $variant {
+            use feedhandler_core::receive::Mode;
+            use feedhandler_core::wire::BackendKind;
+            over!(@ $mode $backend $tests);
+        }
+    )+ };
+    (@ $mode:ident $backend:ident { $($test:ident,)+ }) => { $(
+        #[test]
+        fn $test() {
+            super::$test(super::variant(Mode::$mode, BackendKind::$backend));
+        }
+    )+ };
+}
+
+over! {
+    threaded: Threaded Recvmmsg,
+    threaded_gro: Threaded Gro,
+    threaded_recv: Threaded Recv,
+    inline: Inline Recvmmsg,
+    inline_gro: Inline Gro,
+    inline_recv: Inline Recv,
+    => {
+        datagrams_arrive_byte_for_byte_with_stamps,
+        every_line_has_its_own_number_and_counters,
+        what_the_socket_drops_is_counted_exactly,
+        drops_after_the_last_datagram_are_known_at_the_stop,
+        a_full_ring_leaves_datagrams_in_the_socket,
+        no_line_starves_while_another_fills_the_ring,
+        what_was_sent_before_the_watermark_is_in_the_ring,
+        the_watermark_advances_while_nothing_comes,
+        the_watermark_stands_still_while_datagrams_are_left_in_the_socket,
+        a_waiting_consumer_is_woken_by_each_policy_of_both_sides,
+        a_stop_takes_what_was_sent_and_closes_the_ring,
+        a_stop_from_elsewhere_ends_the_consumers_wait,
+        a_stop_does_not_wait_for_space_or_for_quiet,
+        a_datagram_of_another_source_is_flagged,
+    }
+}
+
+// A run of coalesced datagrams is never longer than a slot.
+over! {
+    threaded_in_slots: Threaded Recvmmsg,
+    threaded_recv_in_slots: Threaded Recv,
+    inline_in_slots: Inline Recvmmsg,
+    inline_recv_in_slots: Inline Recv,
+    => { a_datagram_longer_than_the_slot_is_cut_flagged_and_counted, }
+}
+
+over! {
+    with_a_thread: Threaded Recvmmsg,
+    with_a_thread_gro: Threaded Gro,
+    with_a_thread_recv: Threaded Recv,
+    => {
+        a_full_ring_drops_the_newest_and_counts_them,
+        a_processor_that_does_not_exist_is_a_warning,
+        a_processor_that_exists_is_granted,
+    }
+}
+
+over! {
+    coalesced: Threaded Gro,
+    coalesced_inline: Inline Gro,
+    => { coalesced_datagrams_are_told_apart, }
+}
+
+over! {
+    coalesced_with_a_thread: Threaded Gro,
+    => { coalesced_datagrams_that_find_the_ring_full_are_counted_each, }
+}
+
+over! {
+    not_coalesced: Threaded Recvmmsg,
+    not_coalesced_recv: Threaded Recv,
+    => { what_is_sent_as_one_arrives_as_several, }
 }
 
 /// A ring that one datagram fills, so that a test says when the receive thread goes on.
-fn one_slot(full: FullPolicy) -> ReceiveOptions {
-    ReceiveOptions { slots: 1, full, ..ReceiveOptions::default() }
+fn one_slot(base: ReceiveOptions, full: FullPolicy) -> ReceiveOptions {
+    ReceiveOptions { slots: 1, full, ..base }
 }
 
-#[test]
-fn datagrams_arrive_byte_for_byte_with_stamps() {
-    let options = ReceiveOptions { slot_bytes: 200, ..options() };
+fn datagrams_arrive_byte_for_byte_with_stamps(base: ReceiveOptions) {
+    let slot_bytes = base.backend.least_slot_bytes().unwrap_or(200);
+    let options = ReceiveOptions { slot_bytes, ..base };
     let mut receiver = start(&[local_line("A")], &options);
     let sender = sender_to(&receiver, 0);
     let before_ns = realtime_ns();
@@ -50,9 +144,8 @@ fn datagrams_arrive_byte_for_byte_with_stamps() {
     assert!(stats.socket_drops_read && stats.socket_drops == 0);
 }
 
-#[test]
-fn a_datagram_longer_than_the_slot_is_cut_flagged_and_counted() {
-    let mut receiver = start(&[local_line("A")], &ReceiveOptions { slot_bytes: 200, ..options() });
+fn a_datagram_longer_than_the_slot_is_cut_flagged_and_counted(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A")], &ReceiveOptions { slot_bytes: 200, ..base });
     let sender = sender_to(&receiver, 0);
     sender.send(&[7; 201]).unwrap();
     sender.send(&[8; 200]).unwrap();
@@ -63,9 +156,8 @@ fn a_datagram_longer_than_the_slot_is_cut_flagged_and_counted() {
     assert_eq!((receiver.stats()[0].truncated, receiver.stats()[0].bytes), (1, 401));
 }
 
-#[test]
-fn every_line_has_its_own_number_and_counters() {
-    let mut receiver = start(&[local_line("A"), local_line("B"), local_line("C")], &options());
+fn every_line_has_its_own_number_and_counters(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A"), local_line("B"), local_line("C")], &base);
     for line in 0..3_u8 {
         let sender = sender_to(&receiver, line.into());
         (0..=line).for_each(|_| assert_eq!(sender.send(&[line]).unwrap(), 1));
@@ -76,11 +168,10 @@ fn every_line_has_its_own_number_and_counters() {
     assert!(receiver.stats().iter().map(|line| line.datagrams).eq([1, 2, 3]));
 }
 
-#[test]
-fn what_the_socket_drops_is_counted_exactly() {
+fn what_the_socket_drops_is_counted_exactly(base: ReceiveOptions) {
     const SENT: u32 = 2_000;
     let line = LineSpec { rcvbuf_bytes: Some(16 * 1024), ..local_line("A") };
-    let mut receiver = start(&[line], &one_slot(FullPolicy::LeaveInSocket));
+    let mut receiver = start(&[line], &one_slot(base, FullPolicy::LeaveInSocket));
     let sender = sender_to(&receiver, 0);
     send_numbers(&sender, 0, SENT); // one gets into the ring, a few into the receive buffer
     let arrived = take_all_sent(&mut receiver);
@@ -101,13 +192,12 @@ fn what_the_socket_drops_is_counted_exactly() {
     assert!(receiver.stats()[0].socket_drops_read);
 }
 
-#[test]
-fn drops_after_the_last_datagram_are_known_at_the_stop() {
+fn drops_after_the_last_datagram_are_known_at_the_stop(base: ReceiveOptions) {
     let line = LineSpec { rcvbuf_bytes: Some(16 * 1024), ..local_line("A") };
-    let mut receiver = start(&[line], &one_slot(FullPolicy::LeaveInSocket));
+    let mut receiver = start(&[line], &one_slot(base, FullPolicy::LeaveInSocket));
     let sender = sender_to(&receiver, 0);
     send_numbers(&sender, 0, 1);
-    wait_until(&receiver, |stats| stats[0].datagrams == 1);
+    wait_until(&mut receiver, |stats| stats[0].datagrams == 1);
     send_numbers(&sender, 1, 999);
     receiver.stop(); // the ring is full, so what waits in the socket stays there
     let stats = &receiver.stats()[0];
@@ -116,12 +206,11 @@ fn drops_after_the_last_datagram_are_known_at_the_stop() {
     assert_eq!(take_all(&mut receiver)[0].header.socket_drops, 0, "none had been dropped before it");
 }
 
-#[test]
-fn a_full_ring_leaves_datagrams_in_the_socket() {
-    let mut receiver = start(&[local_line("A")], &ReceiveOptions { slots: 4, ..options() });
+fn a_full_ring_leaves_datagrams_in_the_socket(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A")], &ReceiveOptions { slots: 4, ..base });
     let sender = sender_to(&receiver, 0);
     send_numbers(&sender, 0, 100);
-    wait_until(&receiver, |stats| stats[0].datagrams == 4 && !stats[0].drained);
+    wait_until(&mut receiver, |stats| stats[0].datagrams == 4 && !stats[0].drained);
     let arrived = take_all_sent(&mut receiver);
     assert!(arrived.iter().map(number).eq(0..100));
     let stats = &receiver.stats()[0];
@@ -129,9 +218,8 @@ fn a_full_ring_leaves_datagrams_in_the_socket() {
     assert_eq!(receiver.consumer().high_water(), 4);
 }
 
-#[test]
-fn a_full_ring_drops_the_newest_and_counts_them() {
-    let options = ReceiveOptions { slots: 4, full: FullPolicy::DropNewest, ..options() };
+fn a_full_ring_drops_the_newest_and_counts_them(base: ReceiveOptions) {
+    let options = ReceiveOptions { slots: 4, full: FullPolicy::DropNewest, ..base };
     let mut receiver = start(&[local_line("A")], &options);
     let sender = sender_to(&receiver, 0);
     send_numbers(&sender, 0, 100);
@@ -147,9 +235,8 @@ fn a_full_ring_drops_the_newest_and_counts_them() {
     assert_eq!((number(&next[0]), next[0].header.ring_drops), (100, 96));
 }
 
-#[test]
-fn no_line_starves_while_another_fills_the_ring() {
-    let mut receiver = start(&[local_line("A"), local_line("B")], &one_slot(FullPolicy::LeaveInSocket));
+fn no_line_starves_while_another_fills_the_ring(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A"), local_line("B")], &one_slot(base, FullPolicy::LeaveInSocket));
     let (a, b) = (sender_to(&receiver, 0), sender_to(&receiver, 1));
     send_numbers(&a, 0, 100);
     send_numbers(&b, 0, 100);
@@ -159,11 +246,10 @@ fn no_line_starves_while_another_fills_the_ring() {
     assert!(in_turn > 190, "only {in_turn} of 199 datagrams are of another line than the one before");
 }
 
-#[test]
-fn what_was_sent_before_the_watermark_is_in_the_ring() {
+fn what_was_sent_before_the_watermark_is_in_the_ring(base: ReceiveOptions) {
     for wait in POLICIES {
         let lines = [local_line("A"), local_line("B"), local_line("C")];
-        let mut receiver = start(&lines, &ReceiveOptions { wait, ..options() });
+        let mut receiver = start(&lines, &ReceiveOptions { wait, ..base });
         let senders = [0, 1, 2].map(|line| sender_to(&receiver, line));
         for turn in 0..300_u32 {
             send_numbers(&senders[turn as usize % 3], turn, 1);
@@ -173,12 +259,12 @@ fn what_was_sent_before_the_watermark_is_in_the_ring() {
     }
 }
 
-#[test]
-fn the_watermark_advances_while_nothing_comes() {
+fn the_watermark_advances_while_nothing_comes(base: ReceiveOptions) {
     for wait in POLICIES {
-        let receiver = start(&[local_line("A"), local_line("B")], &ReceiveOptions { wait, ..options() });
+        let mut receiver = start(&[local_line("A"), local_line("B")], &ReceiveOptions { wait, ..base });
         let goal_ns = realtime_ns() + 20_000_000;
         while receiver.polled_ns() < goal_ns {
+            receiver.look();
             assert!(realtime_ns() < goal_ns + 20_000_000_000, "{wait:?}");
             thread::yield_now();
         }
@@ -186,12 +272,11 @@ fn the_watermark_advances_while_nothing_comes() {
     }
 }
 
-#[test]
-fn the_watermark_stands_still_while_datagrams_are_left_in_the_socket() {
-    let mut receiver = start(&[local_line("A")], &one_slot(FullPolicy::LeaveInSocket));
+fn the_watermark_stands_still_while_datagrams_are_left_in_the_socket(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A")], &one_slot(base, FullPolicy::LeaveInSocket));
     let sender = sender_to(&receiver, 0);
     send_numbers(&sender, 0, 2);
-    wait_until(&receiver, |stats| stats[0].datagrams == 1);
+    wait_until(&mut receiver, |stats| stats[0].datagrams == 1);
     let stuck_ns = realtime_ns();
     thread::sleep(Duration::from_millis(5)); // so that a thread that did look would have said so
     assert!(receiver.polled_ns() < stuck_ns);
@@ -199,57 +284,54 @@ fn the_watermark_stands_still_while_datagrams_are_left_in_the_socket() {
     assert!(receiver.polled_ns() > stuck_ns);
 }
 
-#[test]
-fn a_waiting_consumer_is_woken_by_each_policy_of_both_sides() {
+fn a_waiting_consumer_is_woken_by_each_policy_of_both_sides(base: ReceiveOptions) {
     for (thread_waits, consumer_waits) in POLICIES.into_iter().zip(POLICIES.into_iter().rev()) {
-        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait: thread_waits, ..options() });
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait: thread_waits, ..base });
         let sender = sender_to(&receiver, 0);
         for turn in 0..200 {
             send_numbers(&sender, turn, 1);
-            assert_eq!(receiver.consumer().wait(consumer_waits, PATIENCE), WaitOutcome::Ready);
+            assert_eq!(receiver.wait(consumer_waits, PATIENCE), WaitOutcome::Ready);
             assert!(take_all(&mut receiver).iter().map(number).eq([turn]));
         }
-        assert_eq!(receiver.consumer().wait(consumer_waits, Duration::from_millis(1)), WaitOutcome::TimedOut);
+        assert_eq!(receiver.wait(consumer_waits, Duration::from_millis(1)), WaitOutcome::TimedOut);
     }
 }
 
-#[test]
-fn a_stop_takes_what_was_sent_and_closes_the_ring() {
+fn a_stop_takes_what_was_sent_and_closes_the_ring(base: ReceiveOptions) {
     for wait in POLICIES {
-        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..options() });
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..base });
         let sender = sender_to(&receiver, 0);
         send_numbers(&sender, 0, 150);
         receiver.stop();
         assert!(receiver.stats()[0].drained);
-        assert_eq!(receiver.consumer().wait(wait, PATIENCE), WaitOutcome::Ready);
+        assert_eq!(receiver.wait(wait, PATIENCE), WaitOutcome::Ready);
         assert!(take_all(&mut receiver).iter().map(number).eq(0..150));
-        assert_eq!(receiver.consumer().wait(wait, PATIENCE), WaitOutcome::Closed);
+        assert_eq!(receiver.wait(wait, PATIENCE), WaitOutcome::Closed);
         receiver.stop(); // once more changes nothing
         assert_eq!(receiver.stats()[0].datagrams, 150);
     }
 }
 
-#[test]
-fn a_stop_from_elsewhere_ends_the_consumers_wait() {
+fn a_stop_from_elsewhere_ends_the_consumers_wait(base: ReceiveOptions) {
     for wait in POLICIES {
-        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..options() });
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..base });
         let stopper = receiver.stopper();
         let stops = thread::spawn(move || stopper.request_stop());
-        assert_eq!(receiver.consumer().wait(wait, PATIENCE), WaitOutcome::Closed, "{wait:?}");
+        assert_eq!(receiver.wait(wait, PATIENCE), WaitOutcome::Closed, "{wait:?}");
         stops.join().unwrap();
     }
 }
 
-#[test]
-fn a_stop_does_not_wait_for_space_or_for_quiet() {
-    for (wait, full) in POLICIES.into_iter().zip([FullPolicy::LeaveInSocket, FullPolicy::DropNewest].repeat(2)) {
-        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..one_slot(full) });
+fn a_stop_does_not_wait_for_space_or_for_quiet(base: ReceiveOptions) {
+    let other = if base.mode == Mode::Inline { FullPolicy::LeaveInSocket } else { FullPolicy::DropNewest };
+    for (wait, full) in POLICIES.into_iter().zip([FullPolicy::LeaveInSocket, other].repeat(2)) {
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..one_slot(base, full) });
         let sender = sender_to(&receiver, 0);
         let stopper = receiver.stopper();
         thread::scope(|scope| {
             // Once the socket is closed, the sender hears so, and does not mind.
             scope.spawn(|| (0..20_000_u32).for_each(|number| drop(sender.send(&number.to_le_bytes()))));
-            wait_until(&receiver, |stats| stats[0].datagrams == 1);
+            wait_until(&mut receiver, |stats| stats[0].datagrams == 1);
             stopper.request_stop();
             assert_eq!(take_all(&mut receiver).len(), 1);
             receiver.stop();
@@ -257,9 +339,8 @@ fn a_stop_does_not_wait_for_space_or_for_quiet() {
     }
 }
 
-#[test]
-fn a_processor_that_does_not_exist_is_a_warning() {
-    let mut receiver = start(&[local_line("A")], &ReceiveOptions { cpu: Some(100_000), ..options() });
+fn a_processor_that_does_not_exist_is_a_warning(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A")], &ReceiveOptions { cpu: Some(100_000), ..base });
     let warnings: Vec<_> = receiver.warnings().collect();
     assert_eq!((warnings.len(), warnings[0].setting), (1, "sched_setaffinity"));
     assert!(warnings[0].to_string().contains("processor 100000"), "{}", warnings[0]);
@@ -267,8 +348,66 @@ fn a_processor_that_does_not_exist_is_a_warning() {
     assert_eq!(take_all_sent(&mut receiver).len(), 1);
 }
 
-#[test]
-fn a_processor_that_exists_is_granted() {
-    let receiver = start(&[local_line("A")], &ReceiveOptions { cpu: Some(0), ..options() });
+fn a_processor_that_exists_is_granted(base: ReceiveOptions) {
+    let receiver = start(&[local_line("A")], &ReceiveOptions { cpu: Some(0), ..base });
     assert_eq!(receiver.warnings().count(), 0);
+}
+
+/// The number that fills a datagram, where it is whole.
+fn filled(datagram: &support::Received, bytes: usize) -> u8 {
+    assert_eq!(datagram.payload.len(), bytes);
+    assert!(datagram.payload.iter().all(|byte| *byte == datagram.payload[0]));
+    datagram.payload[0]
+}
+
+fn coalesced_datagrams_are_told_apart(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A")], &base);
+    let sender = sender_to(&receiver, 0);
+    send_coalesced(&sender, 0, 40, 30);
+    send_coalesced(&sender, 40, 20, 1400);
+    sender.send(&[60; 31]).unwrap();
+    let arrived = take_all_sent(&mut receiver);
+    let lengths = [vec![30; 40], vec![1400; 20], vec![31]].concat();
+    assert!(arrived.iter().zip(lengths).map(|(datagram, bytes)| filled(datagram, bytes)).eq(0..61));
+    let stats = &receiver.stats()[0];
+    assert_eq!((stats.datagrams, stats.coalesced), (61, 60));
+    assert_eq!((stats.bytes, stats.truncated), (40 * 30 + 20 * 1400 + 31, 0));
+    assert!(receiver.consumer().high_water() <= 3, "three slots are enough");
+    assert!(receiver.reports()[0].coalesced);
+}
+
+fn coalesced_datagrams_that_find_the_ring_full_are_counted_each(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A")], &one_slot(base, FullPolicy::DropNewest));
+    let sender = sender_to(&receiver, 0);
+    send_coalesced(&sender, 0, 10, 30);
+    send_coalesced(&sender, 10, 7, 30);
+    sender.send(&[17; 30]).unwrap();
+    wait_until(&mut receiver, |stats| stats[0].ring_drops == 8);
+    assert!(take_all(&mut receiver).iter().map(|datagram| filled(datagram, 30)).eq(0..10));
+    assert_eq!((receiver.stats()[0].datagrams, receiver.stats()[0].socket_drops), (10, 0));
+}
+
+fn what_is_sent_as_one_arrives_as_several(base: ReceiveOptions) {
+    let mut receiver = start(&[local_line("A")], &base);
+    send_coalesced(&sender_to(&receiver, 0), 0, 40, 30);
+    assert!(take_all_sent(&mut receiver).iter().map(|datagram| filled(datagram, 30)).eq(0..40));
+    assert_eq!((receiver.stats()[0].datagrams, receiver.stats()[0].coalesced), (40, 0));
+}
+
+fn a_datagram_of_another_source_is_flagged(base: ReceiveOptions) {
+    let sources = vec!["127.0.0.2".parse().unwrap()];
+    let lines = [LineSpec { sources, ..local_line("A") }, local_line("B")];
+    let mut receiver = start(&lines, &base);
+    for line in 0..2 {
+        for from in ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"] {
+            let sender = UdpSocket::bind(from).unwrap();
+            sender.send_to(&[line], support::address(&receiver, line.into())).unwrap();
+        }
+    }
+    let arrived = take_all_sent(&mut receiver);
+    let other = |line: u8| {
+        let of_line = arrived.iter().filter(move |datagram| datagram.payload == [line]);
+        of_line.map(|datagram| datagram.header.flags == SlotFlags::OTHER_SOURCE).collect::<Vec<_>>()
+    };
+    assert_eq!((other(0), other(1)), (vec![true, false, true], vec![false; 3]));
 }

@@ -7,23 +7,23 @@ mod support;
 use std::net::UdpSocket;
 use std::thread;
 
-use feedhandler_core::receive::{ReceiveOptions, Receiver};
-use feedhandler_core::ring::Arena;
-use feedhandler_core::wire::{LineSocket, LineSpec, WireError};
+use feedhandler_core::receive::{FullPolicy, Mode, ReceiveOptions, Receiver};
+use feedhandler_core::ring::{Arena, Pages};
+use feedhandler_core::wire::{BackendKind, LineSocket, LineSpec, Stamps, WireError};
 use support::{local_line, start};
 
 fn refused(spec: &LineSpec) -> WireError {
-    LineSocket::open(spec).unwrap_err()
+    LineSocket::open(spec, BackendKind::Recvmmsg).unwrap_err()
 }
 
 #[test]
 fn a_line_tells_its_address_and_what_was_granted() {
     let asked = LineSpec { rcvbuf_bytes: Some(100_000), ..local_line("A") };
-    let socket = LineSocket::open(&asked).unwrap();
+    let socket = LineSocket::open(&asked, BackendKind::Recvmmsg).unwrap();
     let report = socket.report();
     assert!(report.address.ip().is_loopback() && report.address.port() != 0);
     assert_eq!((report.rcvbuf_asked_bytes, report.rcvbuf_bytes), (Some(100_000), 200_000));
-    assert!(report.stamped && report.drops_told && report.warnings.is_empty());
+    assert!(report.stamps == Stamps::Kernel && report.drops_told && report.warnings.is_empty());
     assert_eq!(socket.drops(0).unwrap(), 0);
 }
 
@@ -33,7 +33,7 @@ fn a_buffer_above_the_limit_is_granted_to_administrators_and_a_warning_to_others
     let asked = LineSpec { rcvbuf_bytes: Some(limit + 4096), ..local_line("A") };
     let report = thread::spawn(move || {
         drop_capabilities();
-        LineSocket::open(&asked).unwrap().report().clone()
+        LineSocket::open(&asked, BackendKind::Recvmmsg).unwrap().report().clone()
     });
     let report = report.join().unwrap();
     assert_eq!(report.rcvbuf_bytes, 2 * limit);
@@ -135,4 +135,82 @@ fn settings_are_read_strictly() {
         let named = options.replace(r#"{"sleep": {"us": 50}}"#, &format!("\"{wait}\""));
         assert!(serde_json::from_str::<ReceiveOptions>(&named).is_ok(), "{wait}");
     }
+}
+
+#[test]
+fn impossible_combinations_are_refused_with_what_would_do() {
+    let good = ReceiveOptions::default();
+    let cases = [
+        (ReceiveOptions { backend: BackendKind::Gro, ..good }, "slot_bytes", "65535 with the backend gro"),
+        (ReceiveOptions { mode: Mode::Inline, full: FullPolicy::DropNewest, ..good }, "full", "leave_in_socket"),
+    ];
+    for (options, setting, expected) in cases {
+        let error = Receiver::start(&[local_line("A")], &options, Arena::allocate(0)).unwrap_err();
+        assert!(error.doing.contains(setting) && error.expected.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_source_that_cannot_send_to_the_line_is_an_error() {
+    for source in ["::1", "239.1.1.1", "0.0.0.0"] {
+        let error = refused(&LineSpec { sources: vec![source.parse().unwrap()], ..local_line("A") });
+        assert!(error.found == source && error.expected.contains("a sender's address"), "{error}");
+    }
+}
+
+#[test]
+fn a_card_that_does_not_stamp_is_a_warning_and_the_kernel_stamps() {
+    let local = LineSpec { hardware_stamps: true, ..local_line("A") };
+    let any = LineSpec { address: "0.0.0.0:0".parse().unwrap(), ..local.clone() };
+    for (line, why) in [(local, "lo has no clock"), (any, "name the interface")] {
+        let socket = LineSocket::open(&line, BackendKind::Recvmmsg).unwrap();
+        let report = socket.report();
+        let [warning] = report.warnings.as_slice() else { panic!("{:?}", report.warnings) };
+        assert_eq!((report.stamps, warning.setting), (Stamps::Kernel, "SO_TIMESTAMPING"));
+        assert!(warning.why.contains(why), "{warning}");
+    }
+}
+
+#[test]
+fn busy_polling_is_granted_to_administrators_and_a_warning_to_others() {
+    let line = LineSpec { busy_poll_us: Some(50), ..local_line("A") };
+    let report = thread::spawn(move || {
+        drop_capabilities();
+        LineSocket::open(&line, BackendKind::Recvmmsg).unwrap().report().clone()
+    });
+    let report = report.join().unwrap();
+    if report.busy_poll_us == 0 {
+        assert_eq!(report.warnings[0].setting, "SO_BUSY_POLL");
+        assert_eq!(report.warnings[0].command.as_deref(), Some("sysctl -w net.core.busy_read=50"));
+    } else {
+        assert_eq!(report.warnings[0].setting, "SO_PREFER_BUSY_POLL");
+    }
+}
+
+#[test]
+fn what_is_granted_is_told() {
+    let line = LineSpec { busy_poll_us: Some(50), ..local_line("A") };
+    let report = LineSocket::open(&line, BackendKind::Gro).unwrap().report().clone();
+    assert!(report.coalesced, "{:?}", report.warnings);
+    let refused: Vec<_> = report.warnings.iter().map(|warning| warning.setting).collect();
+    assert_eq!(report.busy_poll_us, if refused.contains(&"SO_BUSY_POLL") { 0 } else { 50 });
+    assert!(refused.iter().all(|setting| setting.contains("BUSY_POLL")), "{refused:?}");
+}
+
+#[test]
+fn huge_pages_that_are_not_ready_are_a_warning_and_what_the_ring_lies_in_is_told() {
+    let options = ReceiveOptions { slots: 64, huge_pages: true, ..ReceiveOptions::default() };
+    let receiver = start(&[local_line("A")], &options); // in memory that did not ask for them
+    assert_ne!(receiver.pages(), Pages::Reserved);
+    let warnings: Vec<_> = receiver.warnings().collect();
+    assert_eq!((warnings.len(), warnings[0].setting), (1, "MAP_HUGETLB"));
+    assert_eq!(warnings[0].command.as_deref(), Some("sysctl -w vm.nr_hugepages=1"));
+}
+
+#[test]
+fn without_a_receive_thread_there_is_none_to_pin() {
+    let options = ReceiveOptions { mode: Mode::Inline, cpu: Some(0), slots: 8, ..ReceiveOptions::default() };
+    let receiver = start(&[local_line("A")], &options);
+    let warning = receiver.warnings().next().unwrap();
+    assert_eq!((warning.setting, warning.command.as_deref()), ("sched_setaffinity", Some("taskset -c 0 COMMAND")));
 }

@@ -92,15 +92,15 @@ impl Receiver {
     }
 
     fn fileno(&self, py: Python<'_>) -> i32 {
-        py.detach(|| self.state().feed.receiver().consumer().as_fd().as_raw_fd())
+        py.detach(|| self.state().feed.receiver().as_fd().as_raw_fd())
     }
 
     fn arm(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.state().feed.receiver().consumer().arm().is_none())
+        py.detach(|| self.state().feed.receiver().arm().is_none())
     }
 
     fn disarm(&self, py: Python<'_>) {
-        py.detach(|| self.state().feed.receiver().consumer().disarm());
+        py.detach(|| self.state().feed.receiver().disarm());
     }
 
     fn stop(&self) {

@@ -16,7 +16,7 @@ use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
 use crate::plan::Plan;
 use crate::receive::{LineStats, ReceiveOptions, Receiver, Stopper};
 use crate::report::Report;
-use crate::ring::{Arena, Slot, SlotFlags};
+use crate::ring::{Arena, Pages, Slot, SlotFlags};
 use crate::wait::{Wait, WaitOutcome};
 use crate::wire::{LineReport, LineSpec, Warning, WireError};
 
@@ -87,6 +87,10 @@ pub struct RingUse {
     pub slots: usize,
     /// Most that were in use at once.
     pub high_water: usize,
+    /// Longest datagram, or run of coalesced ones, that a slot has room for.
+    pub slot_bytes: usize,
+    /// What its memory is made of.
+    pub pages: Pages,
 }
 
 /// What a poll ended with.
@@ -123,8 +127,8 @@ struct Reader {
     routes: Vec<(usize, usize)>,
     /// Drops at the socket and at the ring that were told of.
     drops: Vec<(u64, u64)>,
-    /// Kernel stamp, and when it was decoded, of each datagram in the batch.
-    stamps: Vec<(u64, u64)>,
+    /// Of what each slot in the batch brought: kernel stamp, when it was decoded, and how many datagrams.
+    stamps: Vec<(u64, u64, u64)>,
     batch_age_ns: u64,
     watermark: Watermark,
 }
@@ -205,7 +209,7 @@ impl LiveFeed {
             return Some(Polled::Nothing);
         }
         let slice = if self.reader.pipeline.is_disordered() { left.min(DISORDER_TICK) } else { left };
-        match self.receiver.consumer().wait(self.wait, slice) {
+        match self.receiver.wait(self.wait, slice) {
             WaitOutcome::Ready | WaitOutcome::TimedOut => None,
             WaitOutcome::Interrupted => Some(Polled::Nothing),
             WaitOutcome::Closed => {
@@ -308,57 +312,81 @@ impl LiveFeed {
     }
 
     fn ring_use(&mut self) -> RingUse {
+        let pages = self.receiver.pages();
         let consumer = self.receiver.consumer();
-        RingUse { slots: consumer.layout().slots(), high_water: consumer.high_water() }
+        let (slots, slot_bytes) = (consumer.layout().slots(), consumer.layout().slot_bytes());
+        RingUse { slots, high_water: consumer.high_water(), slot_bytes, pages }
     }
 }
 
 impl Reader {
-    /// Takes in what the ring holds, until the batch is to be closed; says whether the ring was found empty.
+    /// Takes in what the ring holds, until the batch is to be closed; says whether it was found empty, and the sockets too
+    /// where the reader looks at them itself.
     fn read(&mut self, receiver: &mut Receiver) -> bool {
+        let mut may_have_more = true;
         loop {
             self.watermark = self.watermark.renewed(receiver, &mut self.pipeline);
-            let consumer = receiver.consumer();
-            let mut taken = 0;
-            for slot in consumer.peek(CHUNK) {
-                self.take(&slot);
-                taken += 1;
+            let slots = self.read_chunk(receiver);
+            if slots == 0 {
+                if !may_have_more {
+                    return true;
+                }
+                may_have_more = receiver.look();
+                continue;
             }
-            if taken == 0 {
-                return true;
-            }
-            self.stamp(consumer.peek(taken));
-            consumer.release(taken);
-            self.watermark.slots_left = self.watermark.slots_left.saturating_sub(taken);
+            self.watermark.slots_left = self.watermark.slots_left.saturating_sub(slots);
             if self.pipeline.is_full() || self.is_old() {
                 return false;
             }
         }
     }
 
+    /// Takes in a few slots; says how many.
+    fn read_chunk(&mut self, receiver: &mut Receiver) -> usize {
+        let consumer = receiver.consumer();
+        let (mut slots, mut datagrams) = (0, 0);
+        for slot in consumer.peek(CHUNK) {
+            datagrams += self.take(&slot);
+            slots += 1;
+            if datagrams >= CHUNK {
+                break;
+            }
+        }
+        if slots > 0 {
+            self.stamp(consumer.peek(slots));
+            consumer.release(slots);
+        }
+        slots
+    }
+
+    /// Takes in the datagrams of a slot; says how many.
     #[inline]
-    fn take(&mut self, slot: &Slot<'_>) {
+    fn take(&mut self, slot: &Slot<'_>) -> usize {
         let (header, line) = (slot.header, usize::from(slot.header.line));
         if self.drops[line] != (header.socket_drops, header.ring_drops) {
-            self.note_drops(line, header.socket_drops, header.ring_drops, header.ts_recv_ns);
+            self.note_drops(line, header.socket_drops, header.ring_drops, header.ts_kernel_ns);
         }
         let (channel, line) = self.routes[line];
-        self.pipeline.on_datagram(&Datagram {
-            channel,
-            line,
-            ts_recv_ns: header.ts_recv_ns,
-            is_cut_off: header.flags.contains(SlotFlags::TRUNCATED),
-            payload: slot.payload,
-        });
+        if header.flags.contains(SlotFlags::OTHER_SOURCE) {
+            self.pipeline.on_other_source(channel, line, slot.count() as u64, header.len.into());
+            return slot.count();
+        }
+        let is_cut_off = header.flags.contains(SlotFlags::TRUNCATED);
+        for payload in slot.datagrams() {
+            let datagram = Datagram { channel, line, ts_recv_ns: header.ts_recv_ns, is_cut_off, payload };
+            self.pipeline.on_datagram_at(&datagram, header.ts_kernel_ns);
+        }
+        slot.count()
     }
 
     /// Stamps a chunk of datagrams as decoded.
     fn stamp<'a>(&mut self, slots: impl Iterator<Item = Slot<'a>>) {
         let decoded_ns = realtime_ns();
         for Slot { header, .. } in slots {
-            self.latency.record(Stage::Wire, header.ts_recv_ns, header.taken_ns);
-            self.latency.record(Stage::Decode, header.taken_ns, decoded_ns);
-            self.stamps.push((header.ts_recv_ns, decoded_ns));
+            let datagrams = header.datagrams.into();
+            self.latency.record_n(Stage::Wire, header.ts_kernel_ns, header.taken_ns, datagrams);
+            self.latency.record_n(Stage::Decode, header.taken_ns, decoded_ns, datagrams);
+            self.stamps.push((header.ts_kernel_ns, decoded_ns, datagrams));
         }
         if !self.pipeline.has_content() {
             self.stamps.clear();
@@ -380,7 +408,9 @@ impl Reader {
 
     /// Whether the batch's first message has waited long enough.
     fn is_old(&self) -> bool {
-        let (Some((_, first_ns)), Some((_, last_ns))) = (self.stamps.first(), self.stamps.last()) else { return false };
+        let (Some((_, first_ns, _)), Some((_, last_ns, _))) = (self.stamps.first(), self.stamps.last()) else {
+            return false;
+        };
         last_ns.saturating_sub(*first_ns) >= self.batch_age_ns || self.stamps.len() >= MOST_STAMPS
     }
 
@@ -390,15 +420,15 @@ impl Reader {
 
     fn handed_over(&mut self, gil: Duration) {
         let handed_ns = realtime_ns();
-        for (ts_recv_ns, decoded_ns) in self.stamps.drain(..) {
-            self.latency.record(Stage::Batch, decoded_ns, handed_ns);
-            self.latency.record(Stage::Total, ts_recv_ns, handed_ns);
+        for (ts_kernel_ns, decoded_ns, datagrams) in self.stamps.drain(..) {
+            self.latency.record_n(Stage::Batch, decoded_ns, handed_ns, datagrams);
+            self.latency.record_n(Stage::Total, ts_kernel_ns, handed_ns, datagrams);
         }
         self.latency.record(Stage::Gil, 0, nanoseconds(gil));
     }
 }
 
-/// Datagrams after which a batch is closed, however few messages they brought.
+/// Slots after which a batch is closed, however few messages they brought.
 const MOST_STAMPS: usize = 65_536;
 
 fn nanoseconds(span: Duration) -> u64 {

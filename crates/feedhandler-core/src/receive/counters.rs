@@ -11,6 +11,7 @@ use crate::wire::LineSocket;
 #[derive(Debug, Default)]
 pub(super) struct LineCounters {
     pub(super) datagrams: AtomicU64,
+    pub(super) coalesced: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) truncated: AtomicU64,
     pub(super) socket_drops: AtomicU64,
@@ -26,6 +27,8 @@ pub(super) struct LineCounters {
 pub struct LineStats {
     /// Datagrams put into the ring.
     pub datagrams: u64,
+    /// Those of them that the kernel had coalesced with others.
+    pub coalesced: u64,
     /// Their bytes, as sent.
     pub bytes: u64,
     /// Those of them that were longer than a slot.
@@ -54,6 +57,7 @@ impl LineCounters {
         let errno = self.last_errno.load(Ordering::Relaxed);
         LineStats {
             datagrams: self.datagrams.load(Ordering::Relaxed),
+            coalesced: self.coalesced.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             truncated: self.truncated.load(Ordering::Relaxed),
             socket_drops: *read.as_ref().unwrap_or(&told),

@@ -1,11 +1,12 @@
 //! What the receive thread knows of one line: its counters, and up to when it has been looked at.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use super::counters::{LineCounters, add};
 use crate::ring::{SlotFlags, SlotHeader};
-use crate::wire::{Datagram, TellDrops, extend_drops};
+use crate::wire::{Datagram, LineSocket, Tell, TellDrops, extend_drops};
 
 /// How a look at a line, or at all of them, ended. In order: what a turn's looks amount to is the last of theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,10 @@ pub(super) enum Look {
 pub(super) struct Line {
     index: u16,
     slot_bytes: usize,
+    /// Who may send; empty for anybody.
+    sources: Vec<IpAddr>,
+    /// The kernel tells more beside each datagram than its stamp and the drop counter.
+    tells_more: bool,
     socket_drops: u64,
     ring_drops: u64,
     polled_ns: u64,
@@ -31,21 +36,31 @@ pub(super) struct Line {
     expected: usize,
     /// Taken, and not yet counted where others see it.
     datagrams: u64,
+    coalesced: u64,
     bytes: u64,
     truncated: u64,
 }
 
 impl Line {
-    pub(super) fn new(index: usize, slot_bytes: usize) -> Self {
+    /// What is to be known of a line of that position.
+    pub(super) fn of(index: usize, slot_bytes: usize, socket: &LineSocket) -> Self {
+        let sources = socket.filtered_sources().to_vec();
+        Self { sources, tells_more: socket.tells_more(), ..Self::new(index, slot_bytes) }
+    }
+
+    fn new(index: usize, slot_bytes: usize) -> Self {
         Self {
             index: index.try_into().unwrap_or(u16::MAX),
             slot_bytes,
+            sources: Vec::new(),
+            tells_more: false,
             socket_drops: 0,
             ring_drops: 0,
             polled_ns: 0,
             last_stamp_ns: None,
             expected: 0,
             datagrams: 0,
+            coalesced: 0,
             bytes: 0,
             truncated: 0,
         }
@@ -62,28 +77,40 @@ impl Line {
     }
 
     /// With a line that is never found empty, the drop counter of one datagram in a batch has to do.
-    pub(super) fn tell_drops(&self) -> TellDrops {
-        if self.expected > 0 { TellDrops::WithLast } else { TellDrops::WithEach }
+    pub(super) fn tell(&self) -> Tell {
+        let is_brief = self.expected > 0 && !self.tells_more;
+        let drops = if is_brief { TellDrops::WithLast } else { TellDrops::WithEach };
+        Tell { drops, source: !self.sources.is_empty() }
     }
 
     /// Notes a datagram and says what its slot is to tell of it.
     pub(super) fn header(&mut self, datagram: Datagram, taken_ns: u64) -> SlotHeader {
         self.note(datagram);
         let len = datagram.len.min(self.slot_bytes);
-        let truncated = datagram.len > self.slot_bytes;
-        self.datagrams += 1;
+        let (truncated, count) = (datagram.len > self.slot_bytes, datagram.count());
+        self.datagrams += count as u64;
+        self.coalesced += if count > 1 { count as u64 } else { 0 };
         self.bytes += datagram.len as u64;
         self.truncated += u64::from(truncated);
+        let ts_kernel_ns = datagram.stamp_ns.unwrap_or(taken_ns);
         SlotHeader {
-            ts_recv_ns: datagram.stamp_ns.unwrap_or(taken_ns),
+            ts_recv_ns: datagram.nic_stamp_ns.unwrap_or(ts_kernel_ns),
+            ts_kernel_ns,
             taken_ns,
             socket_drops: self.socket_drops,
             ring_drops: self.ring_drops,
             len: len.try_into().unwrap_or(u32::MAX),
+            segment_bytes: datagram.segment_bytes.map_or(0, |bytes| bytes.try_into().unwrap_or(u32::MAX)),
+            datagrams: count.try_into().unwrap_or(u32::MAX),
             line: self.index,
             flags: SlotFlags::when(SlotFlags::TRUNCATED, truncated)
-                | SlotFlags::when(SlotFlags::UNSTAMPED, datagram.stamp_ns.is_none()),
+                | SlotFlags::when(SlotFlags::UNSTAMPED, datagram.stamp_ns.is_none())
+                | SlotFlags::when(SlotFlags::OTHER_SOURCE, !self.may_send(datagram.source)),
         }
+    }
+
+    fn may_send(&self, source: Option<IpAddr>) -> bool {
+        self.sources.is_empty() || source.is_some_and(|source| self.sources.contains(&source))
     }
 
     fn note(&mut self, datagram: Datagram) {
@@ -97,6 +124,7 @@ impl Line {
     /// counted.
     pub(super) fn count(&mut self, counters: &LineCounters) {
         add(&counters.datagrams, std::mem::take(&mut self.datagrams));
+        add(&counters.coalesced, std::mem::take(&mut self.coalesced));
         add(&counters.bytes, std::mem::take(&mut self.bytes));
         add(&counters.truncated, std::mem::take(&mut self.truncated));
         counters.socket_drops.store(self.socket_drops, Ordering::Release);
@@ -146,7 +174,7 @@ mod tests {
     use super::*;
 
     fn stamped(stamp_ns: u64) -> Datagram {
-        Datagram { len: 30, stamp_ns: Some(stamp_ns), drops: None }
+        Datagram { len: 30, stamp_ns: Some(stamp_ns), ..Datagram::default() }
     }
 
     #[test]
@@ -182,6 +210,7 @@ mod tests {
     fn without_a_stamp_the_time_of_taking_stands_in_and_says_so() {
         let mut line = Line::new(3, 64);
         let header = line.header(Datagram { len: 65, ..Datagram::default() }, 1_000);
+        assert_eq!(header.ts_kernel_ns, 1_000);
         assert_eq!((header.ts_recv_ns, header.len, header.line), (1_000, 64, 3));
         assert_eq!(header.flags, SlotFlags::UNSTAMPED | SlotFlags::TRUNCATED);
     }
@@ -192,5 +221,33 @@ mod tests {
         let told = [None, Some(u32::MAX / 2), Some(u32::MAX - 1), None, Some(3)];
         let totals = told.map(|drops| line.header(Datagram { drops, ..stamped(1) }, 1).socket_drops);
         assert_eq!(totals, [0, 0x7fff_ffff, 0xffff_fffe, 0xffff_fffe, 0x1_0000_0003]);
+    }
+
+    #[test]
+    fn the_cards_stamp_is_told_and_the_kernels_kept_for_the_watermark() {
+        let (mut line, counters) = (Line::new(0, 64), LineCounters::default());
+        let header = line.header(Datagram { nic_stamp_ns: Some(37_000), ..stamped(900) }, 1_000);
+        assert_eq!((header.ts_recv_ns, header.ts_kernel_ns), (37_000, 900));
+        assert_eq!(line.looked(&counters, 1, 1, 950), Look::More);
+        assert_eq!(line.polled_ns(), 900);
+    }
+
+    #[test]
+    fn coalesced_datagrams_are_counted_each() {
+        let (mut line, counters) = (Line::new(0, 65_535), LineCounters::default());
+        let header = line.header(Datagram { len: 100, segment_bytes: Some(30), ..stamped(1) }, 2);
+        assert_eq!((header.segment_bytes, header.datagrams, header.len), (30, 4, 100));
+        line.header(stamped(1), 2);
+        line.count(&counters);
+        let counted = [&counters.datagrams, &counters.coalesced].map(|counter| counter.load(Ordering::Relaxed));
+        assert_eq!(counted, [5, 4]);
+    }
+
+    #[test]
+    fn a_datagram_of_another_source_is_flagged_and_so_is_one_of_none() {
+        let (allowed, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let mut line = Line { sources: vec![allowed], ..Line::new(0, 64) };
+        let mut flags = |source| line.header(Datagram { source, ..stamped(1) }, 1).flags;
+        assert_eq!([Some(allowed), Some(other), None].map(&mut flags).map(|flags| flags.0), [0, 4, 4]);
     }
 }

@@ -1,10 +1,10 @@
-//! How the receive thread waits.
+//! How whoever looks at the sockets waits.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::Shared;
-use crate::wait::{Wait, poll, readable};
+use crate::wait::{Wait, WaitOutcome, poll, readable};
 use crate::wire::LineSocket;
 
 /// How long a blocked thread sleeps on quiet sockets: how far the watermark may lag behind the clock.
@@ -33,6 +33,11 @@ impl Pause {
             Wait::Block => drop(poll(&mut self.fds, BLOCK_TICK)), // system call
             other => other.pause(),
         }
+    }
+
+    /// Sleeps until there is a datagram, a stop, a signal, or the time is up.
+    pub(super) fn for_datagrams(&mut self, timeout: Duration) -> WaitOutcome {
+        poll(&mut self.fds, timeout) // system call
     }
 
     pub(super) fn until_space(&mut self) {

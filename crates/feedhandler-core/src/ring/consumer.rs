@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{HEADER_BYTES, Shared, Slot, SlotLayout, SlotMemory};
+use super::{HEADER_BYTES, Pages, Shared, Slot, SlotLayout, SlotMemory};
 use crate::padded::Padded;
 use crate::wait::{Wait, WaitOutcome, poll, readable};
 
@@ -62,6 +62,13 @@ impl Consumer {
     #[must_use]
     pub fn layout(&self) -> SlotLayout {
         self.shared.slots.layout
+    }
+
+    /// What the memory of the slots is made of.
+    #[must_use]
+    pub fn pages(&self) -> Pages {
+        let (slots, layout) = (&self.shared.slots, self.layout());
+        Pages::of(slots.first.as_ptr() as usize, layout.slots() * layout.stride_bytes())
     }
 
     /// Where in the arena the first slot starts, in bytes.

@@ -28,8 +28,10 @@ pub const MAX_SLOTS: usize = 1 << 24;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SlotHeader {
-    /// When the kernel received it: its stamp, `CLOCK_REALTIME`.
+    /// When it was received: the network card's stamp where it makes one, by its clock, and else the kernel's.
     pub ts_recv_ns: u64,
+    /// When the kernel received it: its stamp, `CLOCK_REALTIME`.
+    pub ts_kernel_ns: u64,
     /// When it was taken from the socket, `CLOCK_REALTIME`. One reading serves all that one system call took.
     pub taken_ns: u64,
     /// Datagrams that the kernel had dropped at this socket, since it was opened, when this one was queued. While a line is
@@ -39,6 +41,10 @@ pub struct SlotHeader {
     pub ring_drops: u64,
     /// Bytes of payload in the slot.
     pub len: u32,
+    /// Length of each datagram but the last, where the kernel coalesced several; 0 where it is one.
+    pub segment_bytes: u32,
+    /// How many datagrams they are. Where it was never set, one.
+    pub datagrams: u32,
     /// The line's position in the list that the receiver was started with.
     pub line: u16,
     /// What was unusual.
@@ -53,8 +59,10 @@ pub struct SlotFlags(pub u16);
 impl SlotFlags {
     /// The datagram was longer than the slot: its end is lost.
     pub const TRUNCATED: Self = Self(1);
-    /// The kernel gave no stamp: `ts_recv_ns` is `taken_ns`.
+    /// The kernel gave no stamp: `taken_ns` stands in.
     pub const UNSTAMPED: Self = Self(2);
+    /// It is not from one of the line's sources.
+    pub const OTHER_SOURCE: Self = Self(4);
 
     /// Whether all bits of `flags` are set.
     #[must_use]
@@ -89,23 +97,68 @@ pub struct HeaderField {
 }
 
 /// The fields of [`SlotHeader`].
-pub const FIELDS: [HeaderField; 7] = [
+pub const FIELDS: [HeaderField; 10] = [
     HeaderField { name: "ts_recv_ns", offset: offset_of!(SlotHeader, ts_recv_ns), width: 8 },
+    HeaderField { name: "ts_kernel_ns", offset: offset_of!(SlotHeader, ts_kernel_ns), width: 8 },
     HeaderField { name: "taken_ns", offset: offset_of!(SlotHeader, taken_ns), width: 8 },
     HeaderField { name: "socket_drops", offset: offset_of!(SlotHeader, socket_drops), width: 8 },
     HeaderField { name: "ring_drops", offset: offset_of!(SlotHeader, ring_drops), width: 8 },
     HeaderField { name: "len", offset: offset_of!(SlotHeader, len), width: 4 },
+    HeaderField { name: "segment_bytes", offset: offset_of!(SlotHeader, segment_bytes), width: 4 },
+    HeaderField { name: "datagrams", offset: offset_of!(SlotHeader, datagrams), width: 4 },
     HeaderField { name: "line", offset: offset_of!(SlotHeader, line), width: 2 },
     HeaderField { name: "flags", offset: offset_of!(SlotHeader, flags), width: 2 },
 ];
 
-/// A received datagram.
+/// A received datagram, or several that the kernel had coalesced.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<'a> {
     /// What is known of it.
     pub header: &'a SlotHeader,
     /// Its bytes, with slack behind them.
     pub payload: Padded<'a>,
+}
+
+impl<'a> Slot<'a> {
+    /// The datagrams in it, oldest first, each where the kernel has put it, with what can be read behind it.
+    #[must_use]
+    pub fn datagrams(&self) -> Datagrams<'a> {
+        let segment_bytes = match self.header.segment_bytes {
+            0 => self.payload.len(),
+            bytes => bytes as usize,
+        };
+        Datagrams { slot: self.payload.slot(), left: self.payload.len(), segment_bytes, count: self.count() }
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.header.datagrams.max(1) as usize
+    }
+}
+
+/// The datagrams of a slot.
+///
+/// Invariant: `left <= slot.len()`.
+#[derive(Clone, Debug)]
+pub struct Datagrams<'a> {
+    slot: &'a [u8],
+    left: usize,
+    segment_bytes: usize,
+    count: usize,
+}
+
+impl<'a> Iterator for Datagrams<'a> {
+    type Item = Padded<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Padded<'a>> {
+        self.count = self.count.checked_sub(1)?;
+        let len = self.left.min(self.segment_bytes);
+        let datagram = Padded::new(self.slot, len);
+        (self.slot, self.left) = (&self.slot[len..], self.left - len);
+        Some(datagram)
+    }
 }
 
 /// How many slots a ring has, and how long they are.
@@ -204,6 +257,23 @@ mod tests {
             assert_eq!(layout.stride_bytes() / SLOT_ALIGN_BYTES % 2, 1);
             assert_eq!(layout.stride_bytes() % SLOT_ALIGN_BYTES, 0);
         }
+    }
+
+    #[test]
+    fn coalesced_datagrams_are_told_apart_in_place() {
+        let bytes: Vec<u8> = (0..200).collect();
+        let split = |len, segment_bytes, datagrams| {
+            let header = SlotHeader { segment_bytes, datagrams, ..SlotHeader::default() };
+            let slot = Slot { header: &header, payload: Padded::new(&bytes, len) };
+            slot.datagrams().map(|datagram| datagram.bytes().to_vec()).collect::<Vec<_>>()
+        };
+        assert_eq!(split(70, 30, 3), [&bytes[..30], &bytes[30..60], &bytes[60..70]]);
+        assert_eq!(split(60, 30, 2), [&bytes[..30], &bytes[30..60]]);
+        assert_eq!(split(60, 0, 1), [&bytes[..60]]);
+        assert_eq!(split(0, 0, 0), [&bytes[..0]]);
+        let header = SlotHeader { segment_bytes: 30, datagrams: 3, ..SlotHeader::default() };
+        let slot = Slot { header: &header, payload: Padded::new(&bytes, 70) };
+        assert!(slot.datagrams().all(|datagram| datagram.has_slack()));
     }
 
     #[test]

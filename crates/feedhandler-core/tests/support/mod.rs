@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use feedhandler_core::clock::realtime_ns;
+use feedhandler_core::padded::Padded;
 use feedhandler_core::receive::{LineStats, ReceiveOptions, Receiver};
 use feedhandler_core::ring::{Arena, SlotHeader};
 use feedhandler_core::wire::LineSpec;
@@ -22,14 +24,7 @@ pub struct Received {
 
 /// A line on a port that the system chooses.
 pub fn local_line(name: &str) -> LineSpec {
-    LineSpec {
-        channel: 1,
-        line: 0,
-        name: name.into(),
-        address: "127.0.0.1:0".parse().unwrap(),
-        interface: None,
-        rcvbuf_bytes: None,
-    }
+    LineSpec { channel: 1, ..LineSpec::new(name, "127.0.0.1:0".parse().unwrap()) }
 }
 
 /// Starts to receive `lines` with memory of our own.
@@ -64,12 +59,14 @@ pub fn number(datagram: &Received) -> u32 {
 
 /// Everything that is in the ring, released.
 pub fn take_all(receiver: &mut Receiver) -> Vec<Received> {
-    let copy = |slot: feedhandler_core::ring::Slot<'_>| Received {
-        header: *slot.header,
-        payload: slot.payload.bytes().to_vec(),
-    };
-    let taken: Vec<_> = receiver.consumer().peek(usize::MAX).map(copy).collect();
-    receiver.consumer().release(taken.len());
+    let mut taken = Vec::new();
+    let mut slots = 0;
+    for slot in receiver.consumer().peek(usize::MAX) {
+        let copy = |datagram: Padded<'_>| Received { header: *slot.header, payload: datagram.bytes().to_vec() };
+        taken.extend(slot.datagrams().map(copy));
+        slots += 1;
+    }
+    receiver.consumer().release(slots);
     taken
 }
 
@@ -78,6 +75,7 @@ pub fn take_all_sent(receiver: &mut Receiver) -> Vec<Received> {
     let (now_ns, started) = (realtime_ns(), Instant::now());
     let mut taken = Vec::new();
     loop {
+        receiver.look();
         let polled_ns = receiver.polled_ns(); // before the look into the ring
         taken.extend(take_all(receiver));
         if polled_ns > now_ns {
@@ -89,9 +87,10 @@ pub fn take_all_sent(receiver: &mut Receiver) -> Vec<Received> {
 }
 
 /// Waits until `done` says so of what the lines have counted.
-pub fn wait_until(receiver: &Receiver, done: impl Fn(&[LineStats]) -> bool) -> Vec<LineStats> {
+pub fn wait_until(receiver: &mut Receiver, done: impl Fn(&[LineStats]) -> bool) -> Vec<LineStats> {
     let started = Instant::now();
     loop {
+        receiver.look();
         let stats = receiver.stats();
         if done(&stats) {
             return stats;
@@ -99,4 +98,18 @@ pub fn wait_until(receiver: &Receiver, done: impl Fn(&[LineStats]) -> bool) -> V
         assert!(started.elapsed() < PATIENCE, "{stats:#?}");
         std::thread::yield_now();
     }
+}
+
+/// Sends datagrams of `bytes` bytes, each filled with its number from `first` on, as one that the kernel is to divide.
+pub fn send_coalesced(sender: &UdpSocket, first: u8, count: u8, bytes: usize) {
+    let payload: Vec<u8> = (first..first + count).flat_map(|number| std::iter::repeat_n(number, bytes)).collect();
+    let segment = i32::try_from(bytes).unwrap();
+    let len = size_of_val(&segment).try_into().unwrap();
+    // SAFETY: the pointer and the length are those of `segment`.
+    let refused = unsafe {
+        let value = (&raw const segment).cast();
+        libc::setsockopt(sender.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, value, len)
+    };
+    assert_eq!(refused, 0, "{}", std::io::Error::last_os_error());
+    assert_eq!(sender.send(&payload).unwrap(), payload.len());
 }
