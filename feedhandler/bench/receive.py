@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final
@@ -27,8 +28,19 @@ from feedhandler.errors import FeedhandlerError
 
 MESSAGES: Final = (1, 6, 33)
 """Quotes in a datagram: about 50, 200 and 900 bytes."""
-BACKENDS: Final = ("recvmmsg",)
-"""How feedhandler takes datagrams from the socket."""
+OURS: Final[Mapping[str, dict[str, Any]]] = {
+    "feedhandler, recvmmsg": {"backend": "recvmmsg"},
+    "feedhandler, recvmmsg, inline": {"backend": "recvmmsg", "mode": "inline"},
+    "feedhandler, gro": {"backend": "gro"},
+    "feedhandler, gro, inline": {"backend": "gro", "mode": "inline"},
+}
+"""How feedhandler takes datagrams from the socket: the configuration's ``wire``."""
+
+PACED: Final = ("feedhandler, recvmmsg", "feedhandler, recvmmsg, inline")
+"""Of these, the ones whose latency is measured."""
+RATES_PER_S: Final = (10_000, 100_000)
+"""Datagrams a second at which latency is measured, each with `LATENCY_MESSAGES` messages."""
+LATENCY_MESSAGES: Final = 6
 
 _RCVBUF_BYTES: Final = 4 << 20
 _GRACE_S: Final = 1.5
@@ -75,6 +87,33 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     contenders: dict[str, Contender]
 
 
+class Delay(msgspec.Struct, frozen=True, kw_only=True):
+    """How late a contender had a datagram, from the kernel's stamp on: medians of the rounds.
+
+    Parameters
+    ----------
+    p50_ns, p90_ns, p99_ns, p99_9_ns
+        Until `recvmmsg` returned in the C program; until Python had the batch in ours.
+    p50_ratio, p99_9_ratio
+        To the C program, in the same round.
+    """
+
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
+    p99_9_ns: int
+    p50_ratio: float
+    p99_9_ratio: float
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """One rate, and how late each contender was at it."""
+
+    datagrams_per_s: int
+    messages: int
+    contenders: dict[str, Delay]
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` measured."""
 
@@ -82,6 +121,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     seconds: float
     loads: tuple[Load, ...]
+    paces: tuple[Pace, ...]
     loop: str = "open: the sender does not wait"
 
 
@@ -110,7 +150,8 @@ def run(rounds: int = 5, seconds: float = 2.0) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(Path(folder), cpus[0], cpus[1], seconds)
         loads = tuple(_load(bench, messages, rounds) for messages in MESSAGES)
-    return Result(machine=machine(), rounds=rounds, seconds=seconds, loads=loads)
+        paces = tuple(_pace(bench, rate, rounds) for rate in RATES_PER_S)
+    return Result(machine=machine(), rounds=rounds, seconds=seconds, loads=loads, paces=paces)
 
 
 def packet(messages: int) -> tuple[bytes, int]:
@@ -132,18 +173,16 @@ class _Bench:
         self._receive_cpu, self._send_cpu, self._seconds = receive_cpu, send_cpu, seconds
 
     def contenders(self) -> Mapping[str, Callable[[int], Received]]:
-        """Return what takes turns; each is given the number of messages in a datagram."""
-        by_c = {
-            name: lambda messages, mode=mode: self._run(self._c(mode), messages)
-            for name, mode in (("C, counts", "count"), ("C, decodes", "decode"))
-        }
-        ours = {
-            f"feedhandler, {backend}": lambda messages, backend=backend: self._run(
-                self._ours({"backend": backend}), messages
-            )
-            for backend in BACKENDS
-        }
-        return {**by_c, **ours}
+        """Return what takes turns under overload; each is given the number of messages in a datagram."""
+        commands = {"C, counts": self._c("count"), "C, decodes": self._c("decode")}
+        commands |= {name: self._ours(wire) for name, wire in OURS.items()}
+        return {name: partial(self._run, command, 0) for name, command in commands.items()}
+
+    def paced(self, rate: int) -> Mapping[str, Callable[[int], Received]]:
+        """Return what takes turns at a rate."""
+        commands = {"C, stamps": self._c("latency")}
+        commands |= {name: self._ours(OURS[name]) for name in PACED}
+        return {name: partial(self._run, command, rate) for name, command in commands.items()}
 
     def _c(self, mode: str) -> list[str]:
         return [str(self._receiver), mode, str(self._seconds), str(_RCVBUF_BYTES), str(self._receive_cpu)]
@@ -153,7 +192,7 @@ class _Bench:
         module = "feedhandler.bench.receiver"
         return [sys.executable, "-m", module, msgspec.json.encode(options).decode()]
 
-    def _run(self, command: list[str], messages: int) -> Received:
+    def _run(self, command: list[str], rate: int, messages: int) -> Received:
         """Start a contender, send until it has had enough, and return what it took."""
         content, offset = packet(messages)
         file = self._folder / "packet"
@@ -162,7 +201,7 @@ class _Bench:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:  # noqa: S603
             assert receiver.stdout is not None
             port, seconds = int(receiver.stdout.readline()), self._seconds + _GRACE_S
-            what = [f"127.0.0.1:{port}", str(file), str(offset), str(messages), str(seconds), "0"]
+            what = [f"127.0.0.1:{port}", str(file), str(offset), str(messages), str(seconds), str(rate)]
             send = [str(self._sender), *what, str(self._send_cpu)]
             with subprocess.Popen(send, stdout=subprocess.DEVNULL) as sender:  # noqa: S603
                 answer = receiver.stdout.read()
@@ -182,6 +221,35 @@ def _load(bench: _Bench, messages: int, rounds: int) -> Load:
     counting, decoding = runs["C, counts"], runs["C, decodes"]
     summaries = {name: _summary(of, counting, decoding) for name, of in runs.items()}
     return Load(messages=messages, bytes=len(packet(messages)[0]), contenders=summaries)
+
+
+def _pace(bench: _Bench, rate: int, rounds: int) -> Pace:
+    contenders = bench.paced(rate)
+    runs: dict[str, list[dict[str, int]]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, receive in contenders.items():
+            runs[name].append(receive(LATENCY_MESSAGES).latency_ns or {})
+    by_c = runs["C, stamps"]
+    delays = {name: _delay(of, by_c) for name, of in runs.items()}
+    return Pace(datagrams_per_s=rate, messages=LATENCY_MESSAGES, contenders=delays)
+
+
+def _delay(runs: list[dict[str, int]], by_c: list[dict[str, int]]) -> Delay:
+    def middle(part: str) -> int:
+        return int(median(run[part] for run in runs))
+
+    def ratio(part: str) -> float:
+        pairs = zip(runs, by_c, strict=True)
+        return round(median(run[part] / max(other[part], 1) for run, other in pairs), 2)
+
+    return Delay(
+        p50_ns=middle("p50"),
+        p90_ns=middle("p90"),
+        p99_ns=middle("p99"),
+        p99_9_ns=middle("p99_9"),
+        p50_ratio=ratio("p50"),
+        p99_9_ratio=ratio("p99_9"),
+    )
 
 
 def _summary(runs: list[Received], counting: list[Received], decoding: list[Received]) -> Contender:

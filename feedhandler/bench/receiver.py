@@ -15,7 +15,7 @@ import msgspec
 
 import feedhandler as fh
 from feedhandler.address import Address
-from feedhandler.config import BatchConfig, ChannelConfig, LineConfig, RingConfig, WireConfig
+from feedhandler.config import ChannelConfig, LineConfig, WireConfig
 
 _PATIENCE_S = 10.0
 
@@ -82,8 +82,6 @@ def main() -> None:
         protocol=fh.protocol("msgpack"),
         channels=(ChannelConfig(name="bench", lines=(line,)),),
         wire=msgspec.convert(wire, WireConfig),
-        ring=RingConfig(slots=8192),
-        batch=BatchConfig(),
     )
     with fh.open(config) as feed:
         print(feed.addresses[0].address.port, flush=True)

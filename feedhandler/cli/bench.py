@@ -52,7 +52,11 @@ def receive(
     with output.working("bench receive"):
         result = receiving.run(rounds, seconds)
     where = _where(result.machine, result.loop, result.rounds, result.seconds)
-    output.result(msgspec.to_builtins(result), Group(where, *map(_load, result.loads)), as_json=as_json)
+    output.result(
+        msgspec.to_builtins(result),
+        Group(where, *map(_load, result.loads), *map(_pace, result.paces)),
+        as_json=as_json,
+    )
 
 
 def _where(machine: Machine, loop: str, rounds: int, seconds: float) -> RenderableType:
@@ -78,6 +82,16 @@ def _load(load: receiving.Load) -> Table:
         ratios = (f"{found.ratio:.2f}", f"{found.ratio_to_decoding:.2f}")
         costs = (f"{found.cpu_ns_per_datagram:,.0f}", f"{found.rss_kib / 1024:.0f}")
         table.add_row(name, f"{found.datagrams_per_s:,.0f}", f"{found.spread:.1%}", *ratios, *costs)
+    return table
+
+
+def _pace(pace: receiving.Pace) -> Table:
+    title = f"{pace.datagrams_per_s:,} datagrams/s with {pace.messages} messages: µs from the kernel's stamp"
+    table = plain_table(title, "contender", "p50", "p90", "p99", "p99.9", "p50 of C", "p99.9 of C")
+    for name, found in pace.contenders.items():
+        parts = (found.p50_ns, found.p90_ns, found.p99_ns, found.p99_9_ns)
+        ratios = (found.p50_ratio, found.p99_9_ratio)
+        table.add_row(name, *(f"{part / 1e3:,.1f}" for part in parts), *(f"{part:.2f}" for part in ratios))
     return table
 
 
