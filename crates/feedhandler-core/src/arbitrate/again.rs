@@ -3,7 +3,7 @@
 //! One packet cannot tell the two apart, so the packets wait until the line's next ones do. They have started again when
 //! the line brings [`RESTART_PACKETS`] packets, each ahead of the one before; they were copies when it goes on where it
 //! was. Copies of the head, byte by byte, are not even doubted, unless the line was silent before them: a network repeats
-//! packets within [`RESTART_SILENCE_NS`], and a sender that starts again with the same bytes takes longer.
+//! packets within [`super::line::RESTART_SILENCE_NS`], and a sender that starts again with the same bytes takes longer.
 
 use super::line::LineState;
 use super::session::RESTART_HEAD_UNITS;
@@ -13,8 +13,6 @@ use crate::padded::Padded;
 
 /// Packets in order, from the head on, that make a restart.
 const RESTART_PACKETS: u8 = 3;
-/// A line that was silent for so long before it falls back to the head does not repeat what it has just sent.
-const RESTART_SILENCE_NS: u64 = 1_000_000_000;
 /// Packets in doubt that wait at most, within those of the window; further ones are taken for copies.
 const MOST_PACKETS: usize = 64;
 
@@ -117,6 +115,13 @@ impl Arbiter {
         Some(Verdict::Hold)
     }
 
+    /// Whether a packet at the head is not a copy of the one that came before: it has other content, or the line was
+    /// silent before it.
+    #[cold]
+    pub(super) fn is_new_head(&self, line: usize, packet: &Packet<'_>, ts_ns: u64) -> bool {
+        self.again.differs(packet.payload) || self.lines[line].is_silent_at(ts_ns)
+    }
+
     fn has_room_again(&self) -> bool {
         self.again.len() < MOST_PACKETS && !self.window.is_full(self.again.len())
     }
@@ -133,7 +138,7 @@ impl Arbiter {
         let position = state.position?;
         let end = first.saturating_add(packet.units);
         let is_head = first == self.first_sequence && first < position && packet.kind == PacketKind::Data;
-        let is_after_silence = is_old && ts_ns.saturating_sub(state.moved_ns) >= RESTART_SILENCE_NS;
+        let is_after_silence = is_old && state.is_silent_at(ts_ns);
         if is_head && (is_after_silence || self.again.differs(packet.payload)) {
             return Some(Progress { next: end, packets: 1 });
         }

@@ -36,7 +36,15 @@ pub(super) enum Moved {
     Back,
 }
 
+/// A line that was silent for so long before it falls back to the head does not repeat what it has just sent.
+pub(super) const RESTART_SILENCE_NS: u64 = 1_000_000_000;
+
 impl LineState {
+    /// Whether it was long ago that the line came on.
+    pub fn is_silent_at(&self, ts_ns: u64) -> bool {
+        ts_ns.saturating_sub(self.moved_ns) >= RESTART_SILENCE_NS
+    }
+
     /// The line comes into a session.
     pub fn enter(&mut self, epoch: u32, session: SessionId) {
         *self = Self { epoch, session: Some(session), ..Self::default() };

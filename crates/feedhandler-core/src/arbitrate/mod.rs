@@ -264,8 +264,8 @@ impl Arbiter {
         }
         let Some(session) = self.session else { return Verdict::Opens };
         let is_elsewhere = session.id != packet.session || self.lines[line].epoch != self.epoch;
-        if is_elsewhere || self.restarts(line, first, &session) {
-            match self.judge_other_session(line, packet, first, &session) {
+        if is_elsewhere || self.restarts(line, packet, first, &session, ts_ns) {
+            match self.judge_other_session(line, packet, first, &session, ts_ns) {
                 Some(Verdict::Stale) => return self.stale(line, packet, ts_ns, events),
                 Some(verdict) => return verdict,
                 None => {}

@@ -43,14 +43,15 @@ pub(super) struct Past {
 impl Arbiter {
     /// Whether a line that was further on has fallen back to the head of the sequence.
     #[inline]
-    pub(super) fn restarts(&self, line: usize, first: u64, session: &Session) -> bool {
+    pub(super) fn restarts(&self, line: usize, packet: &Packet<'_>, first: u64, session: &Session, ts_ns: u64) -> bool {
         let LineState { epoch, position: Some(position), .. } = self.lines[line] else { return false };
         // A stray may have raised the line's position; it cannot have raised what was delivered.
         let position = if epoch == self.epoch { position.min(session.next) } else { position };
         if first >= position || first >= self.first_sequence.saturating_add(RESTART_HEAD_UNITS) {
             return false;
         }
-        position - first > RESTART_DISTANCE_UNITS || (session.is_ended && first == self.first_sequence)
+        position - first > RESTART_DISTANCE_UNITS
+            || (session.is_ended && first == self.first_sequence && self.is_new_head(line, packet, ts_ns))
     }
 
     /// Judges a packet of a line that is not in the present session, or leaves it; none where it has just come into it.
@@ -61,10 +62,11 @@ impl Arbiter {
         packet: &Packet<'_>,
         first: u64,
         session: &Session,
+        ts_ns: u64,
     ) -> Option<Verdict> {
         let state = self.lines[line];
         let was_here = state.session == Some(packet.session);
-        let restarts = was_here && self.restarts(line, first, session);
+        let restarts = was_here && self.restarts(line, packet, first, session, ts_ns);
         let is_behind = state.epoch != self.epoch;
         if session.id != packet.session {
             let is_past = self.past.iter().any(|past| past.session.id == packet.session);

@@ -261,3 +261,21 @@ fn a_line_follows_into_a_sequence_that_started_again() {
     rig.on(B, 303, &packet_anew(8, 9)).finish();
     assert_eq!((rig.delivered[100..].to_vec(), rig.units().stale), (seqs(1..9), 2));
 }
+
+#[test]
+fn a_copy_of_the_head_behind_the_end_of_a_session_begins_none() {
+    for joined in [1, 5] {
+        let mut rig = Rig::new();
+        rig.on(0, 0, &packet(joined, 9)).until(GRACE_NS).on(0, GRACE_NS, &end_of_session(9));
+        rig.on(0, 2 * GRACE_NS, &packet(1, 9)).on(1, 2 * GRACE_NS, &packet(1, 9));
+        assert!(rig.delivered.iter().copied().eq(joined..9), "{:?}", rig.delivered);
+        assert_eq!((rig.starts.len(), rig.units().stale), (1, 0));
+    }
+}
+
+#[test]
+fn the_head_behind_the_end_of_a_session_and_a_silence_begins_another() {
+    let mut rig = Rig::new();
+    rig.on(0, 0, &packet(1, 9)).on(0, 100, &end_of_session(9)).on(0, 1_000_000_100, &packet(1, 3));
+    assert!(rig.delivered.iter().copied().eq((1..9).chain(1..3)), "{:?}", rig.delivered);
+}
