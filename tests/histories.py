@@ -72,7 +72,10 @@ def wrapping(chance: random.Random) -> History:
 
 def two_sessions(chance: random.Random) -> History:
     """Sessions that lines come into at different times, so that packets of the old are among the new."""
-    sessions = [Range(session, 1, chance.randrange(61, 90)) for session in range(1, chance.randrange(3, 5))]
+    units = chance.choice((20, 60))
+    sessions = [
+        Range(session, 1, units + chance.randrange(30)) for session in range(1, chance.randrange(3, 5))
+    ]
     return played(chance, "two sessions", sessions, little_delay)
 
 
@@ -94,7 +97,7 @@ def any_trouble(chance: random.Random) -> Trouble:
 
 
 def little_delay(chance: random.Random) -> Trouble:
-    lag_ns = chance.choice((0, 0, 50, 400, 800))
+    lag_ns = chance.choice((0, 0, 50, 800, 3_000))
     return Trouble(chance.choice((0, 0.1)), chance.choice((0, 0.1)), 0.2, 3 * SPACING_NS, lag_ns)
 
 

@@ -1,7 +1,7 @@
 """A slow, obvious arbiter of one channel, to hold the fast one against.
 
-It is told of packets with numbers that never wrap, and keeps every unit that came or was lost in a set. What it
-knows are the rules of docs/architecture.md, "Sequencing"; not those by which strays and short restarts are told
+It is told of packets with numbers that never wrap, and keeps every unit that came or was lost in a set. It
+knows the rules of docs/architecture.md, "Sequencing"; not those by which strays and short restarts are told
 from copies: it is given none of these.
 """
 

@@ -79,7 +79,7 @@ class Found:
         self.ledger = reader.report().ledger
 
     def take(self, batch: fh.Batch) -> None:
-        rows = batch["number"] if "number" in batch else None
+        rows = batch.get("number")
         of = np.empty(0, np.uint16) if rows is None else rows["channel"]
         before = [len(units) for units in self.units]
         if rows is not None:

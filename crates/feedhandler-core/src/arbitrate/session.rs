@@ -69,9 +69,13 @@ impl Arbiter {
         let restarts = was_here && self.restarts(line, packet, first, session, ts_ns);
         let is_behind = state.epoch != self.epoch;
         if session.id != packet.session {
-            let is_past = self.past.iter().any(|past| past.session.id == packet.session);
-            let returns = !was_here && (state.stale_run >= RETURN_PACKETS || packet.sequence == self.first_sequence);
-            return Some(if is_past && !returns { Verdict::Stale } else { Verdict::Opens });
+            let Some(past) = self.past.iter().find(|past| past.session.id == packet.session) else {
+                return Some(Verdict::Opens);
+            };
+            // A line that comes into it from an older one is only late.
+            let is_from_newer = !was_here && state.epoch > past.epoch;
+            let returns = state.stale_run >= RETURN_PACKETS || packet.sequence == self.first_sequence;
+            return Some(if is_from_newer && returns { Verdict::Opens } else { Verdict::Stale });
         }
         if !is_behind {
             return restarts.then_some(Verdict::Opens);

@@ -279,3 +279,15 @@ fn the_head_behind_the_end_of_a_session_and_a_silence_begins_another() {
     rig.on(0, 0, &packet(1, 9)).on(0, 100, &end_of_session(9)).on(0, 1_000_000_100, &packet(1, 3));
     assert!(rig.delivered.iter().copied().eq((1..9).chain(1..3)), "{:?}", rig.delivered);
 }
+
+#[test]
+fn a_line_that_is_two_sessions_late_takes_the_channel_back_to_neither() {
+    let mut rig = Rig::new();
+    rig.on(A, 0, &packet_of("S1", 1, 20)).on(B, 1, &packet_of("S1", 1, 2));
+    rig.on(A, 2, &packet_of("S2", 1, 20)).on(A, 3, &packet_of("S3", 1, 5));
+    (2..20).for_each(|unit| drop(rig.on(B, 4, &packet_of("S1", unit, unit + 1))));
+    (1..20).for_each(|unit| drop(rig.on(B, 5, &packet_of("S2", unit, unit + 1))));
+    rig.on(A, 6, &packet_of("S3", 5, 9)).on(B, 7, &packet_of("S3", 1, 10));
+    assert!(rig.delivered.iter().copied().eq((1..20).chain(1..20).chain(1..10)), "{:?}", rig.delivered);
+    assert_eq!((rig.starts.len(), rig.units().stale), (3, 18 + 19));
+}
