@@ -3,37 +3,24 @@
 Each history is a channel of a capture, one behind the other in time.
 """
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from captures import ROOT
 from histories import GRACE_NS, History, histories
+from numbered import PROTOCOL, number, packet
 from oracle_arbitrate import FIRST_SEQUENCE, Arbiter, Event, Packet
 
 import feedhandler as fh
 from replay import Datagram, write_pcap
 
-PROTOCOL = ROOT / "tests" / "numbers.toml"
 START_NS = 1_700_000_000 * 10**9
 APART_NS = 100_000
 """Time from one history to the next: longer than any lasts, and than the grace time behind it."""
 CAPTURES, CHANNELS = 40, 250
-END_OF_SESSION = 0xFFFF
 PORT = 5_000
-
-
-def payload(packet: Packet) -> bytes:
-    count = END_OF_SESSION if packet.is_end_of_session else packet.end - packet.first
-    header = struct.pack(">HIH", packet.session, packet.first % (1 << 32), count)
-    return header + b"".join(struct.pack(">BQ", 8, number(unit)) for unit in range(packet.first, packet.end))
-
-
-def number(unit: int) -> int:
-    return unit * 0x9E37_79B9_7F4A_7C15 % (1 << 64)
 
 
 def destination(channel: int, line: int) -> str:
@@ -48,7 +35,7 @@ def write(path: Path, played: Sequence[History]) -> dict[str, list[str]]:
             Datagram(
                 START_NS + channel * APART_NS + arrival.ts_ns,
                 (destination(channel, arrival.line), PORT),
-                payload(arrival.packet),
+                packet(**vars(arrival.packet)),
             )
             for channel, history in enumerate(played)
             for arrival in history.arrivals

@@ -298,6 +298,17 @@ impl Pipeline {
         self.flush_events(channel);
     }
 
+    /// Notes that something happened here to a channel which would explain a gap.
+    pub fn suspect(&mut self, channel: usize, cause: Cause) {
+        self.channels[channel].arbiter.suspect(cause);
+    }
+
+    /// Whether a gap may be declared when the time is `now_ns`.
+    #[must_use]
+    pub fn may_declare(&self, now_ns: u64) -> bool {
+        self.is_disordered && self.channels.iter().any(|channel| channel.arbiter.may_declare(now_ns))
+    }
+
     /// Every line has been looked at up to `now_ns`: holes whose grace time has passed are declared lost.
     #[inline]
     pub fn advance(&mut self, now_ns: u64) {

@@ -64,6 +64,12 @@ impl Arbiter {
         self.is_due(hole, grace_ns, now_ns).then(|| self.declare(hole, furthest, now_ns, events))
     }
 
+    /// Whether the grace time of something missing has passed at `now_ns`.
+    #[must_use]
+    pub fn may_declare(&self, now_ns: u64) -> bool {
+        self.hole.is_some_and(|hole| self.is_due(hole, self.grace_ns(), now_ns))
+    }
+
     fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
         let is_over = now_ns >= hole.noticed_ns.saturating_add(grace_ns);
         grace_ns == 0 || is_over || self.window.is_full(self.again.len()) || self.is_explained()

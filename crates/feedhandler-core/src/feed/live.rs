@@ -140,23 +140,6 @@ struct Watermark {
     slots_left: usize,
 }
 
-impl Watermark {
-    /// Tells the pipeline the time once its slots have been taken in, and reads the next.
-    fn renewed(self, receiver: &mut Receiver, pipeline: &mut Pipeline) -> Self {
-        if self.slots_left > 0 {
-            return self;
-        }
-        pipeline.advance(self.ns);
-        // The watermark first, then the ring: all that came before it is then among the slots that are counted.
-        let ns = receiver.polled_ns();
-        let slots_left = receiver.consumer().depth();
-        if slots_left == 0 {
-            pipeline.advance(ns);
-        }
-        Self { ns, slots_left }
-    }
-}
-
 impl LiveFeed {
     /// Opens the lines and starts to receive.
     ///
@@ -325,7 +308,7 @@ impl Reader {
     fn read(&mut self, receiver: &mut Receiver) -> bool {
         let mut may_have_more = true;
         loop {
-            self.watermark = self.watermark.renewed(receiver, &mut self.pipeline);
+            self.renew_watermark(receiver);
             let slots = self.read_chunk(receiver);
             if slots == 0 {
                 if !may_have_more {
@@ -341,6 +324,34 @@ impl Reader {
         }
     }
 
+    /// Tells the pipeline the time once the watermark's slots have been taken in, and reads the next.
+    fn renew_watermark(&mut self, receiver: &mut Receiver) {
+        if self.watermark.slots_left > 0 {
+            return;
+        }
+        self.advance(receiver, self.watermark.ns);
+        // The watermark first, then the ring: all that came before it is then among the slots that are counted.
+        let ns = receiver.polled_ns();
+        let slots_left = receiver.consumer().depth();
+        if slots_left == 0 {
+            self.advance(receiver, ns);
+        }
+        self.watermark = Watermark { ns, slots_left };
+    }
+
+    /// Tells the pipeline the time. Not each datagram tells what was dropped before it: before a gap is declared, the
+    /// kernel is asked whether it has dropped more than was told, so that the gap has its cause.
+    fn advance(&mut self, receiver: &Receiver, now_ns: u64) {
+        if self.pipeline.may_declare(now_ns) {
+            for ((stats, told), (channel, _)) in receiver.stats().iter().zip(&self.drops).zip(&self.routes) {
+                if stats.socket_drops > told.0 {
+                    self.pipeline.suspect(*channel, Cause::SocketBuffer);
+                }
+            }
+        }
+        self.pipeline.advance(now_ns);
+    }
+
     /// Takes in a few slots; says how many.
     fn read_chunk(&mut self, receiver: &mut Receiver) -> usize {
         let consumer = receiver.consumer();
@@ -348,7 +359,7 @@ impl Reader {
         for slot in consumer.peek(CHUNK) {
             datagrams += self.take(&slot);
             slots += 1;
-            if datagrams >= CHUNK {
+            if datagrams >= CHUNK || self.pipeline.is_full() {
                 break;
             }
         }

@@ -285,8 +285,9 @@ fn a_line_that_is_two_sessions_late_takes_the_channel_back_to_neither() {
     let mut rig = Rig::new();
     rig.on(A, 0, &packet_of("S1", 1, 20)).on(B, 1, &packet_of("S1", 1, 2));
     rig.on(A, 2, &packet_of("S2", 1, 20)).on(A, 3, &packet_of("S3", 1, 5));
-    (2..20).for_each(|unit| drop(rig.on(B, 4, &packet_of("S1", unit, unit + 1))));
-    (1..20).for_each(|unit| drop(rig.on(B, 5, &packet_of("S2", unit, unit + 1))));
+    for (session, unit) in (2..20).map(|unit| ("S1", unit)).chain((1..20).map(|unit| ("S2", unit))) {
+        rig.on(B, 4, &packet_of(session, unit, unit + 1));
+    }
     rig.on(A, 6, &packet_of("S3", 5, 9)).on(B, 7, &packet_of("S3", 1, 10));
     assert!(rig.delivered.iter().copied().eq((1..20).chain(1..20).chain(1..10)), "{:?}", rig.delivered);
     assert_eq!((rig.starts.len(), rig.units().stale), (3, 18 + 19));
