@@ -19,6 +19,7 @@ def write_capture(
     messages: int = 4,
     lost_on_a: Collection[int] = (),
     lost_on_b: Collection[int] = (),
+    lag_ns: int = 10_000,
 ) -> Generator:
     """Write a capture of a seeded market on lines A and B, less the packets that are lost; line B lags."""
     generator = Generator(seed=7)
@@ -28,8 +29,8 @@ def write_capture(
     for number, (ts_ns, packet) in enumerate(timed):
         for line, destination in enumerate(LINES):
             if number not in lost[line]:
-                datagrams.append(Datagram(ts_ns + line * 10_000, destination, packet))
+                datagrams.append(Datagram(ts_ns + line * lag_ns, destination, packet))
     end_ns = START_NS + packets * INTERVAL_NS
     datagrams += [Datagram(end_ns, destination, generator.end_of_session(end_ns)) for destination in LINES]
-    write_pcap(path, datagrams)
+    write_pcap(path, sorted(datagrams, key=lambda datagram: datagram.ts_ns))
     return generator
