@@ -28,7 +28,7 @@ class SocketStats(msgspec.Struct, frozen=True):
     """What a line's socket counted; `coalesced` are those `datagrams` that came as one with others.
 
     Only where `socket_drops_read` is true, `socket_drops` is the kernel's own count up to now, and may it be
-    said that nothing was lost.
+    said that nothing was lost. Datagrams that the kernel had coalesced are one drop there.
     """
 
     datagrams: int

@@ -8,31 +8,18 @@ mod support;
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
-use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use feedhandler_core::receive::{ReceiveOptions, Receiver};
 use feedhandler_core::wire::{BackendKind, LineSocket, LineSpec};
 use socket2::{Domain, InterfaceIndexOrAddress, SockRef, Socket, Type};
+use support::namespace::{self, index_of, ip};
 use support::{PATIENCE, address, local_line, number, send_numbers, start, take_all_sent};
 
 /// Runs `test` in a namespace with the interfaces `left` (10.1.0.1) and `right` (10.2.0.1), and a route for groups to `left`.
 fn in_namespace(test: impl FnOnce() + Send + 'static) {
-    let outcome = thread::spawn(|| {
-        // SAFETY: only this thread moves to the new namespace, and with it the threads and programs that it starts.
-        if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
-            return Some(format!("no network namespace: {}", std::io::Error::last_os_error()));
-        }
-        let skipped = make_interfaces().err();
-        if skipped.is_none() {
-            test();
-        }
-        skipped
-    });
-    if let Some(reason) = outcome.join().unwrap() {
-        eprintln!("skipped: {reason}");
-    }
+    namespace::run(|| make_interfaces().map(|()| test()));
 }
 
 fn make_interfaces() -> Result<(), String> {
@@ -44,14 +31,6 @@ fn make_interfaces() -> Result<(), String> {
         ip(&format!("link set {name}-end up"))?;
     }
     ip("route add 224.0.0.0/4 dev left")
-}
-
-fn ip(arguments: &str) -> Result<(), String> {
-    let ran = Command::new("ip").args(arguments.split(' ')).output().map_err(|error| format!("no `ip`: {error}"))?;
-    if ran.status.success() {
-        return Ok(());
-    }
-    Err(format!("`ip {arguments}`: {}", String::from_utf8_lossy(&ran.stderr)))
 }
 
 fn options() -> ReceiveOptions {
@@ -83,12 +62,6 @@ fn sender(interface: &str, group: SocketAddr) -> UdpSocket {
         thread::yield_now();
     }
     socket.into()
-}
-
-fn index_of(interface: &str) -> u32 {
-    let name = std::ffi::CString::new(interface).unwrap();
-    // SAFETY: the name ends with a zero.
-    unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
 /// The lines that datagrams sent to each of `to`, by interface and address, are received on.

@@ -100,7 +100,10 @@ over! {
 over! {
     coalesced: Threaded Gro,
     coalesced_inline: Inline Gro,
-    => { coalesced_datagrams_are_told_apart, }
+    => {
+        coalesced_datagrams_are_told_apart,
+        coalesced_datagrams_that_the_socket_drops_count_as_one,
+    }
 }
 
 over! {
@@ -374,6 +377,18 @@ fn coalesced_datagrams_are_told_apart(base: ReceiveOptions) {
     assert_eq!((stats.bytes, stats.truncated), (40 * 30 + 20 * 1400 + 31, 0));
     assert!(receiver.consumer().high_water() <= 3, "three slots are enough");
     assert!(receiver.reports()[0].coalesced);
+}
+
+/// The kernel counts what it drops as it has queued it, and no more can be said of it.
+fn coalesced_datagrams_that_the_socket_drops_count_as_one(base: ReceiveOptions) {
+    let line = LineSpec { rcvbuf_bytes: Some(16 * 1024), ..local_line("A") };
+    let mut receiver = start(&[line], &one_slot(base, FullPolicy::LeaveInSocket));
+    let sender = sender_to(&receiver, 0);
+    (0..500).for_each(|_| send_coalesced(&sender, 0, 10, 30));
+    let arrived = take_all_sent(&mut receiver).len() as u64;
+    let drops = receiver.stats()[0].socket_drops;
+    assert!(drops > 0 && arrived > 0);
+    assert_eq!((arrived % 10, arrived / 10 + drops), (0, 500));
 }
 
 fn coalesced_datagrams_that_find_the_ring_full_are_counted_each(base: ReceiveOptions) {

@@ -10,8 +10,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feedhandler_core::receive::{FullPolicy, ReceiveOptions};
+use feedhandler_core::receive::{FullPolicy, Mode, ReceiveOptions};
 use feedhandler_core::wait::{Wait, WaitOutcome};
+use feedhandler_core::wire::{BackendKind, LineSpec};
 use support::{local_line, send_numbers, sender_to, start, take_all_sent};
 
 struct Counting;
@@ -37,27 +38,39 @@ unsafe impl GlobalAlloc for Counting {
 
 #[test]
 fn neither_side_of_the_ring_allocates_after_the_start() {
-    for (wait, full) in [(Wait::Block, FullPolicy::LeaveInSocket), (Wait::Yield, FullPolicy::DropNewest)] {
-        let options = ReceiveOptions { wait, full, slots: 8, ..ReceiveOptions::default() };
-        let mut receiver = start(&[local_line("A"), local_line("B")], &options);
-        let senders = [0, 1].map(|line| sender_to(&receiver, line));
-        let mut allocations = 0;
-        for turn in 0..200 {
-            // More than the ring holds, so that it is full again and again.
-            for sender in &senders {
-                send_numbers(sender, turn, 10);
-            }
-            while receiver.consumer().wait(wait, Duration::from_millis(1)) == WaitOutcome::Ready {
-                let taken = receiver.consumer().peek(3).filter(|slot| slot.payload.len() == 4).count();
-                receiver.consumer().release(taken);
-            }
-            if turn == 100 {
-                allocations = ALLOCATIONS.load(Ordering::Relaxed);
-            }
+    let threaded = ReceiveOptions { slots: 8, ..ReceiveOptions::default() };
+    let inline = ReceiveOptions { mode: Mode::Inline, ..threaded };
+    let dropping = ReceiveOptions { wait: Wait::Yield, full: FullPolicy::DropNewest, ..threaded };
+    for options in [threaded, dropping, inline] {
+        for (backend, slot_bytes) in
+            [(BackendKind::Recvmmsg, 2048), (BackendKind::Gro, 65_535), (BackendKind::Recv, 2048)]
+        {
+            check(&ReceiveOptions { backend, slot_bytes, ..options });
         }
-        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), allocations, "{wait:?}");
-        take_all_sent(&mut receiver);
-        let counted: u64 = receiver.stats().iter().map(|line| line.datagrams + line.ring_drops).sum();
-        assert_eq!(counted, 4_000);
     }
+}
+
+fn check(options: &ReceiveOptions) {
+    // Line A has to look who sends.
+    let filtered = LineSpec { sources: vec!["127.0.0.1".parse().unwrap()], ..local_line("A") };
+    let mut receiver = start(&[filtered, local_line("B")], options);
+    let senders = [0, 1].map(|line| sender_to(&receiver, line));
+    let mut allocations = 0;
+    for turn in 0..200 {
+        // More than the ring holds, so that it is full again and again.
+        for sender in &senders {
+            send_numbers(sender, turn, 10);
+        }
+        while receiver.wait(options.wait, Duration::from_millis(1)) == WaitOutcome::Ready {
+            let taken = receiver.consumer().peek(3).filter(|slot| slot.payload.len() == 4).count();
+            receiver.consumer().release(taken);
+        }
+        if turn == 100 {
+            allocations = ALLOCATIONS.load(Ordering::Relaxed);
+        }
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), allocations, "{options:?}");
+    take_all_sent(&mut receiver);
+    let counted: u64 = receiver.stats().iter().map(|line| line.datagrams + line.ring_drops).sum();
+    assert_eq!(counted, 4_000);
 }

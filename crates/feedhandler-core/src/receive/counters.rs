@@ -33,7 +33,8 @@ pub struct LineStats {
     pub bytes: u64,
     /// Those of them that were longer than a slot.
     pub truncated: u64,
-    /// Datagrams that the kernel dropped at the socket, mostly because its buffer was full.
+    /// Datagrams that the kernel dropped at the socket, mostly because its buffer was full. It counts those that it had
+    /// coalesced as one.
     pub socket_drops: u64,
     /// Whether the kernel's own counter was read for `socket_drops`. Where it was not, drops since the last datagram are
     /// not in it, and nobody may say that nothing was lost.
