@@ -180,6 +180,21 @@ def test_check_tells_what_was_granted(tmp_path: Path) -> None:
     assert "all sockets were opened" in call("check", tmp_path / "feed.toml").stdout
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_what_is_not_granted_is_told_with_why(tmp_path: Path, command: str) -> None:
+    asked = 'wire = { stamps = "hardware", cpu = 100_000 }\nring = { slots = 64, huge_pages = true }\n'
+    (tmp_path / "feed.toml").write_text(asked + LIVE.format(a=0, b=0))
+    limits = ["--duration", "0"] if command == "run" else []
+    arguments: list[str | Path] = [command, tmp_path / "feed.toml", *limits]
+    told = {warning["setting"]: warning for warning in json_of(*arguments)["warnings"]}
+    assert told["SO_TIMESTAMPING"]["granted"] == "the kernel's"
+    assert told["sched_setaffinity"]["command"].startswith("taskset -cp 100000 ")
+    text = call(*arguments).stdout
+    assert "SO_TIMESTAMPING: asked for the network card's stamps" in " ".join(text.split())
+    if "MAP_HUGETLB" in told:  # unless this machine holds some ready
+        assert told["MAP_HUGETLB"]["command"] == "sysctl -w vm.nr_hugepages=1"
+
+
 def test_check_without_sockets_does_not_need_the_port(tmp_path: Path) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))

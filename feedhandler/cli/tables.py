@@ -125,6 +125,9 @@ def _summary(report: Report) -> Table:
         "elapsed": f"{report.elapsed_s:.3f} s, {rate:,.0f} messages/s",
         "digest": report.digest,
     }
+    if report.ring:
+        used = f"{report.ring.high_water:,} of {report.ring.slots:,} slots at most"
+        rows["ring"] = f"{used}, {report.ring.pages} pages"
     if report.truncated:
         rows["truncated"] = Text(report.truncated_detail or "yes", "yellow")
     return facts(rows)

@@ -18,18 +18,20 @@ pub enum Pages {
 }
 
 impl Pages {
-    /// What `/proc/self/smaps` says of the mapping that `address` lies in, of which `bytes` matter.
+    /// What `/proc/self/smaps` says of the mappings that the `bytes` bytes from `address` on lie in.
     pub(super) fn of(address: usize, bytes: usize) -> Self {
         std::fs::read_to_string("/proc/self/smaps").map_or(Self::Ordinary, |smaps| Self::read(&smaps, address, bytes))
     }
 
     fn read(smaps: &str, address: usize, bytes: usize) -> Self {
-        let mut lines = smaps.lines().skip_while(|line| !range_of(line).is_some_and(|range| range.contains(&address)));
-        lines.next();
-        let (mut page_kb, mut transparent_kb) = (4, 0);
-        for line in lines.take_while(|line| range_of(line).is_none()) {
-            page_kb = kilobytes(line, "KernelPageSize:").unwrap_or(page_kb);
-            transparent_kb = kilobytes(line, "AnonHugePages:").unwrap_or(transparent_kb);
+        let (mut is_ours, mut page_kb, mut transparent_kb) = (false, 0, 0);
+        for line in smaps.lines() {
+            if let Some(mapped) = range_of(line) {
+                is_ours = mapped.start < address + bytes && address < mapped.end;
+            } else if is_ours {
+                page_kb = page_kb.max(kilobytes(line, "KernelPageSize:").unwrap_or(0));
+                transparent_kb += kilobytes(line, "AnonHugePages:").unwrap_or(0);
+            }
         }
         match (page_kb, transparent_kb * 2 * 1024 >= bytes) {
             (1024.., _) => Self::Reserved,
@@ -78,6 +80,9 @@ mod tests {
 Size:                  8 kB
 KernelPageSize:        4 kB
 AnonHugePages:         0 kB
+7effffffe000-7f0000000000 rw-p 00000000 00:00 0
+KernelPageSize:        4 kB
+AnonHugePages:         0 kB
 7f0000000000-7f0000800000 rw-p 00000000 00:00 0          [heap]
 KernelPageSize:        4 kB
 AnonHugePages:      4096 kB
@@ -87,11 +92,12 @@ AnonHugePages:         0 kB
 ";
 
     #[test]
-    fn pages_are_those_of_the_mapping_that_holds_the_ring() {
+    fn pages_are_those_of_the_mappings_that_hold_the_ring() {
         let cases = [
             (0x1000, 0x2000, Pages::Ordinary),
             (0x7f00_0000_1000, 8 << 20, Pages::Transparent),
-            (0x7f00_0000_1000, 16 << 20, Pages::Ordinary),
+            (0x7eff_ffff_f000, 8 << 20, Pages::Transparent),
+            (0x7eff_ffff_e000, 4096, Pages::Ordinary),
             (0x7f00_00a0_0000, 2 << 20, Pages::Reserved),
             (0x5000, 0x1000, Pages::Ordinary),
         ];
