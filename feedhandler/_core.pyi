@@ -99,7 +99,7 @@ class Batch:
         """Number of messages."""
     @property
     def queue_depth(self) -> int:
-        """Datagrams that waited in the ring when the batch was closed."""
+        """Slots of the ring in use when the batch was closed: datagrams, or runs of coalesced ones."""
     def table(self, index: int, /) -> Rows | None:
         """Rows of the table at ``index`` of ``Plan.tables``; None where no message of it came."""
     def order(self) -> Rows:

@@ -7,6 +7,7 @@ mod counters;
 mod inline;
 mod line;
 mod lines;
+mod options;
 mod pause;
 mod pin;
 mod thread;
@@ -19,93 +20,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 pub use counters::LineStats;
+pub use options::{FullPolicy, Mode, ReceiveOptions};
 
 use crate::cache_padded::CachePadded;
 use crate::event_fd::EventFd;
-use crate::ring::{Arena, Consumer, LayoutError, Pages, SlotLayout, ring};
+use crate::ring::{Arena, Consumer, Pages, ring};
 use crate::wait::{Wait, WaitOutcome};
-use crate::wire::{BackendKind, LineReport, LineSocket, LineSpec, MAX_BATCH, Warning, WireError};
+use crate::wire::{LineReport, LineSocket, LineSpec, Warning, WireError};
 use counters::LineCounters;
 use inline::Inline;
 use lines::Lines;
 use thread::ReceiveThread;
-
-/// How to receive.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReceiveOptions {
-    /// Who looks at the sockets.
-    #[serde(default)]
-    pub mode: Mode,
-    /// How datagrams are taken from them.
-    #[serde(default)]
-    pub backend: BackendKind,
-    /// What the receive thread does while all sockets are empty.
-    pub wait: Wait,
-    /// Datagrams to take with one look at a socket, at most.
-    pub batch: usize,
-    /// Longest datagram that is received whole.
-    pub slot_bytes: usize,
-    /// Slots of the ring, a power of two.
-    pub slots: usize,
-    /// What to do while the ring is full.
-    pub full: FullPolicy,
-    /// Processor that the receive thread is to run on; without it, any.
-    pub cpu: Option<usize>,
-    /// Whether the ring was meant to lie in huge pages that the system holds ready.
-    #[serde(default)]
-    pub huge_pages: bool,
-}
-
-/// Who looks at the sockets.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// A thread of its own, so that a slow reader delays nothing but itself.
-    #[default]
-    Threaded,
-    /// The reader, so that nothing is handed from one processor to another.
-    Inline,
-}
-
-impl Default for ReceiveOptions {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Threaded,
-            backend: BackendKind::Recvmmsg,
-            wait: Wait::Block,
-            batch: 64,
-            slot_bytes: 2048,
-            slots: 8192,
-            full: FullPolicy::LeaveInSocket,
-            cpu: None,
-            huge_pages: false,
-        }
-    }
-}
-
-impl ReceiveOptions {
-    /// The slots of the ring; its arena needs [`SlotLayout::arena_bytes`].
-    ///
-    /// # Errors
-    /// See [`SlotLayout::new`].
-    pub fn layout(&self) -> Result<SlotLayout, LayoutError> {
-        SlotLayout::new(self.slots, self.slot_bytes)
-    }
-}
-
-/// What the receive thread does while the ring is full.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum FullPolicy {
-    /// Takes nothing: datagrams wait in the receive buffer, and the kernel drops those that find it full.
-    LeaveInSocket,
-    /// Takes datagrams, counts them and throws them away: those in the ring are the oldest.
-    DropNewest,
-}
 
 /// The lines of a feed, being received.
 #[derive(Debug)]
@@ -148,8 +74,7 @@ impl Receiver {
     /// # Errors
     /// An option is impossible, a line cannot be opened, or the system has no thread or descriptor left.
     pub fn start(lines: &[LineSpec], options: &ReceiveOptions, arena: Arena) -> Result<Self, WireError> {
-        check(lines, options)?;
-        let layout = options.layout().map_err(|error| impossible(error.setting, &error.expected, &error.found))?;
+        let layout = options.checked(lines)?;
         let open = |line| LineSocket::open(line, options.backend);
         let sockets: Arc<[LineSocket]> = lines.iter().map(open).collect::<Result<_, _>>()?;
         let reports = sockets.iter().map(|socket| socket.report().clone()).collect();
@@ -350,24 +275,6 @@ impl Shared {
     }
 }
 
-fn check(lines: &[LineSpec], options: &ReceiveOptions) -> Result<(), WireError> {
-    if lines.is_empty() || lines.len() > usize::from(u16::MAX) {
-        return Err(impossible("lines", "1 to 65535 lines", &lines.len()));
-    }
-    if !(1..=MAX_BATCH).contains(&options.batch) {
-        return Err(impossible("batch", &format!("1 to {MAX_BATCH}"), &options.batch));
-    }
-    if let Some(least) = options.backend.least_slot_bytes().filter(|&least| options.slot_bytes < least) {
-        let expected = format!("{least} with the backend {}, for all that may be coalesced", options.backend);
-        return Err(impossible("slot_bytes", &expected, &options.slot_bytes));
-    }
-    if options.mode == Mode::Inline && options.full == FullPolicy::DropNewest {
-        let expected = "leave_in_socket with the mode inline, where nobody fills the ring while it is read";
-        return Err(impossible("full", expected, "drop_newest"));
-    }
-    Ok(())
-}
-
 /// Whoever looks at the sockets from now on.
 fn engine(
     lines: Lines,
@@ -385,16 +292,6 @@ fn engine(
         .spawn(move || thread.run())
         .map(Engine::Thread)
         .map_err(|error| no_system("start the receive thread", &error))
-}
-
-fn impossible(setting: &str, expected: &str, found: &(impl std::fmt::Display + ?Sized)) -> WireError {
-    WireError {
-        subject: "receive options".into(),
-        doing: format!("use {setting}"),
-        expected: expected.into(),
-        found: found.to_string(),
-        remedy: format!("change {setting}"),
-    }
 }
 
 fn no_system(doing: &str, error: &io::Error) -> WireError {
