@@ -88,7 +88,7 @@ class Batch(Mapping[str, Table]):
 
     @property
     def queue_depth(self) -> int:
-        """Slots of the ring in use when the batch was closed: datagrams, or runs of coalesced ones; 0 for a file."""
+        """Slots of the ring in use when the batch was closed: datagrams, or runs of them; 0 for a file."""
         return self.core.queue_depth
 
     @property

@@ -69,7 +69,12 @@ fn heard(arrived: &[Received]) -> Vec<(u8, u16, bool)> {
 fn until_heard(far: &Far, receiver: &mut Receiver, from: &str, group: &str, number: u8) -> Vec<Received> {
     let (started, mut arrived) = (Instant::now(), Vec::new());
     while !arrived.iter().any(|datagram: &Received| datagram.payload == [number]) {
-        assert!(started.elapsed() < PATIENCE, "{arrived:?}");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{group} from {from}: {arrived:?}\n{}{}",
+            proc_net("igmp"),
+            proc_net("mcfilter")
+        );
         send(far, from, group, number);
         arrived.extend(take_all_sent(receiver));
     }
