@@ -5,6 +5,9 @@
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use super::PATIENCE;
 
 /// Runs `test` on a thread with a namespace of its own, and says why where the test could not be made.
 pub fn run(test: impl FnOnce() -> Result<(), String> + Send + 'static) {
@@ -22,11 +25,25 @@ fn unshare() -> Result<(), String> {
     }
 }
 
+/// Waits until an interface sends: the kernel switches it on some time after its link is there, and drops until then.
+pub fn wait_until_up(interface: &str) -> Result<(), String> {
+    let started = Instant::now();
+    while !told_by_ip(&format!("-o link show {interface}"))?.contains("state UP") {
+        assert!(started.elapsed() < PATIENCE, "{interface} does not come up");
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
 /// Changes the interfaces of this thread's namespace.
 pub fn ip(arguments: &str) -> Result<(), String> {
+    told_by_ip(arguments).map(drop)
+}
+
+fn told_by_ip(arguments: &str) -> Result<String, String> {
     let ran = Command::new("ip").args(arguments.split(' ')).output().map_err(|error| format!("no `ip`: {error}"))?;
     if ran.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&ran.stdout).into_owned());
     }
     Err(format!("`ip {arguments}`: {}", String::from_utf8_lossy(&ran.stderr)))
 }
@@ -58,6 +75,8 @@ impl Far {
         set_up("near", near)?;
         let far: Vec<String> = far.iter().map(ToString::to_string).collect();
         far_end.run(move || set_up("far", &far.iter().map(String::as_str).collect::<Vec<_>>()))?;
+        far_end.run(|| wait_until_up("far"))?;
+        wait_until_up("near")?;
         Ok(far_end)
     }
 
