@@ -110,12 +110,21 @@ impl Consumer {
     }
 
     fn block(&mut self, timeout: Duration) -> WaitOutcome {
-        if let Some(outcome) = self.arm() {
-            return outcome;
+        let started = Instant::now();
+        loop {
+            if let Some(outcome) = self.arm() {
+                return outcome;
+            }
+            let left = timeout.saturating_sub(started.elapsed());
+            let slept = poll(&mut [readable(self.as_fd())], left); // system call
+            self.disarm();
+            match self.state() {
+                Some(outcome) => return outcome,
+                // The doorbell was late: it rang for a slot that has been taken meanwhile.
+                None if slept == WaitOutcome::Ready => {}
+                None => return slept,
+            }
         }
-        let slept = poll(&mut [readable(self.as_fd())], timeout); // system call
-        self.disarm();
-        self.state().unwrap_or(if slept == WaitOutcome::Interrupted { slept } else { WaitOutcome::TimedOut })
     }
 
     fn look_again(&mut self, wait: Wait, timeout: Duration) -> WaitOutcome {
