@@ -63,7 +63,7 @@ def replayed_fast(
 
 
 def is_drained(report: fh.Report) -> bool:
-    """Tell whether the sockets were empty at the end: while the ring is full, a stop leaves in them what waits."""
+    """Tell whether the sockets were empty at the end: with a full ring, a stop leaves in them what waits."""
     assert isinstance(report.wire, tuple)
     return all(line.stats.drained for line in report.wire)
 
