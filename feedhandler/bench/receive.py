@@ -42,6 +42,12 @@ RATES_PER_S: Final = (10_000, 100_000)
 """Datagrams a second at which latency is measured, each with `LATENCY_MESSAGES` messages."""
 LATENCY_MESSAGES: Final = 6
 
+ENDURANCE_PART: Final = 0.7
+"""Of the limit: the rate at which nothing may be lost."""
+STALL_S: Final = 0.05
+"""How long the callback stalls then, once a second."""
+_ENDURANCE_SLOTS: Final = 1 << 16
+
 _RCVBUF_BYTES: Final = 4 << 20
 _GRACE_S: Final = 1.5
 _SEND_TIME_NS: Final = 1_738_333_800_000_000_000
@@ -114,6 +120,29 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     contenders: dict[str, Delay]
 
 
+class Endurance(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether anything is lost at a part of the limit, while the callback stalls once a second.
+
+    Parameters
+    ----------
+    datagrams_per_s
+        Rate: `ENDURANCE_PART` of what was delivered under overload.
+    seconds, stall_s
+        For how long, and the length of a stall.
+    slots
+        Of the ring.
+    delivered, lost
+        Datagrams, and messages that were sent and not delivered.
+    """
+
+    datagrams_per_s: int
+    seconds: float
+    stall_s: float
+    slots: int
+    delivered: int
+    lost: int
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` measured."""
 
@@ -122,10 +151,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     loads: tuple[Load, ...]
     paces: tuple[Pace, ...]
+    endurance: Endurance | None = None
     loop: str = "open: the sender does not wait"
 
 
-def run(rounds: int = 5, seconds: float = 2.0) -> Result:
+def run(rounds: int = 5, seconds: float = 2.0, endurance_s: float = 0.0) -> Result:
     """Measure on two processors.
 
     Parameters
@@ -134,6 +164,8 @@ def run(rounds: int = 5, seconds: float = 2.0) -> Result:
         Rounds; each contender runs once in each, for each size.
     seconds
         How long it runs then.
+    endurance_s
+        How long to receive at `ENDURANCE_PART` of the limit; 0 leaves it out.
 
     Raises
     ------
@@ -151,7 +183,10 @@ def run(rounds: int = 5, seconds: float = 2.0) -> Result:
         bench = _Bench(Path(folder), cpus[0], cpus[1], seconds)
         loads = tuple(_load(bench, messages, rounds) for messages in MESSAGES)
         paces = tuple(_pace(bench, rate, rounds) for rate in RATES_PER_S)
-    return Result(machine=machine(), rounds=rounds, seconds=seconds, loads=loads, paces=paces)
+        endurance = _endurance(bench, loads, endurance_s) if endurance_s > 0 else None
+    return Result(
+        machine=machine(), rounds=rounds, seconds=seconds, loads=loads, paces=paces, endurance=endurance
+    )
 
 
 def packet(messages: int) -> tuple[bytes, int]:
@@ -184,15 +219,30 @@ class _Bench:
         commands |= {name: self._ours(OURS[name]) for name in PACED}
         return {name: partial(self._run, command, rate) for name, command in commands.items()}
 
+    def enduring(self, rate: int, seconds: float) -> Received:
+        """Return what ours takes at a rate while its callback stalls."""
+        options = Options(
+            seconds=seconds,
+            rcvbuf_bytes=_RCVBUF_BYTES,
+            cpu=self._receive_cpu,
+            ring={"slots": _ENDURANCE_SLOTS},
+            stall_s=STALL_S,
+        )
+        return self._run(self._module(options), rate, LATENCY_MESSAGES, seconds)
+
     def _c(self, mode: str) -> list[str]:
         return [str(self._receiver), mode, str(self._seconds), str(_RCVBUF_BYTES), str(self._receive_cpu)]
 
     def _ours(self, wire: dict[str, Any]) -> list[str]:
         options = Options(seconds=self._seconds, rcvbuf_bytes=_RCVBUF_BYTES, cpu=self._receive_cpu, wire=wire)
+        return self._module(options)
+
+    @staticmethod
+    def _module(options: Options) -> list[str]:
         module = "feedhandler.bench.receiver"
         return [sys.executable, "-m", module, msgspec.json.encode(options).decode()]
 
-    def _run(self, command: list[str], rate: int, messages: int) -> Received:
+    def _run(self, command: list[str], rate: int, messages: int, seconds: float | None = None) -> Received:
         """Start a contender, send until it has had enough, and return what it took."""
         content, offset = packet(messages)
         file = self._folder / "packet"
@@ -200,8 +250,8 @@ class _Bench:
         # Both commands are our own programs.
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:  # noqa: S603
             assert receiver.stdout is not None
-            port, seconds = int(receiver.stdout.readline()), self._seconds + _GRACE_S
-            what = [f"127.0.0.1:{port}", str(file), str(offset), str(messages), str(seconds), str(rate)]
+            port, sent_s = int(receiver.stdout.readline()), (seconds or self._seconds) + _GRACE_S
+            what = [f"127.0.0.1:{port}", str(file), str(offset), str(messages), str(sent_s), str(rate)]
             send = [str(self._sender), *what, str(self._send_cpu)]
             with subprocess.Popen(send, stdout=subprocess.DEVNULL) as sender:  # noqa: S603
                 answer = receiver.stdout.read()
@@ -221,6 +271,20 @@ def _load(bench: _Bench, messages: int, rounds: int) -> Load:
     counting, decoding = runs["C, counts"], runs["C, decodes"]
     summaries = {name: _summary(of, counting, decoding) for name, of in runs.items()}
     return Load(messages=messages, bytes=len(packet(messages)[0]), contenders=summaries)
+
+
+def _endurance(bench: _Bench, loads: tuple[Load, ...], seconds: float) -> Endurance:
+    limits = [load.contenders["feedhandler, recvmmsg"] for load in loads if load.messages == LATENCY_MESSAGES]
+    rate = int(ENDURANCE_PART * limits[0].datagrams_per_s)
+    found = bench.enduring(rate, seconds)
+    return Endurance(
+        datagrams_per_s=rate,
+        seconds=seconds,
+        stall_s=STALL_S,
+        slots=_ENDURANCE_SLOTS,
+        delivered=found.datagrams,
+        lost=found.lost,
+    )
 
 
 def _pace(bench: _Bench, rate: int, rounds: int) -> Pace:

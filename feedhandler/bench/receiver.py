@@ -15,7 +15,7 @@ import msgspec
 
 import feedhandler as fh
 from feedhandler.address import Address
-from feedhandler.config import ChannelConfig, LineConfig, WireConfig
+from feedhandler.config import ChannelConfig, LineConfig, RingConfig, WireConfig
 
 _PATIENCE_S = 10.0
 
@@ -31,14 +31,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         Receive buffer to ask for.
     cpu
         Processor for everything.
-    wire
-        More keys of the configuration's ``wire``.
+    wire, ring
+        More keys of the configuration's ``wire``, and those of its ``ring``.
+    stall_s
+        How long the callback does nothing once a second.
     """
 
     seconds: float
     rcvbuf_bytes: int
     cpu: int
     wire: dict[str, Any] = {}
+    ring: dict[str, Any] = {}
+    stall_s: float = 0.0
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
         Largest resident memory, and by how much it grew in the second half of the time.
     latency_ns
         Percentiles from the kernel's stamp to the program.
+    lost
+        Messages that were sent and not delivered.
     is_balanced
         Whether every datagram has a fate.
     """
@@ -69,6 +75,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     rss_kib: int
     rss_grown_kib: int = 0
     latency_ns: dict[str, int] | None = None
+    lost: int = 0
     is_balanced: bool = True
 
 
@@ -82,24 +89,28 @@ def main() -> None:
         protocol=fh.protocol("msgpack"),
         channels=(ChannelConfig(name="bench", lines=(line,)),),
         wire=msgspec.convert(wire, WireConfig),
+        ring=msgspec.convert(options.ring, RingConfig),
     )
     with fh.open(config) as feed:
         print(feed.addresses[0].address.port, flush=True)
-        received = _receive(feed, options.seconds)
+        received = _receive(feed, options.seconds, options.stall_s)
     print(msgspec.json.encode(received).decode(), flush=True)
 
 
-def _receive(feed: fh.Feed, seconds: float) -> Received:
+def _receive(feed: fh.Feed, seconds: float, stall_s: float) -> Received:
     first = feed.poll(_PATIENCE_S)
     if first is None:
         raise SystemExit("expected datagrams, found none")
     began, cpu, before = time.perf_counter(), time.process_time(), feed.report()
-    messages, total, half_rss = 0, 0, None
+    messages, total, half_rss, next_stall_s = 0, 0, None, 1.0
     while (elapsed := time.perf_counter() - began) < seconds:
         batch = feed.poll(0.05)
         if batch is not None:
             messages += batch.size
             total += int(batch["quote"]["ask_size"].sum())
+        if stall_s > 0 and elapsed > next_stall_s:
+            time.sleep(stall_s)
+            next_stall_s += 1.0
         if half_rss is None and elapsed > seconds / 2:
             half_rss = _rss_kib()
     cpu, after = time.process_time() - cpu, feed.report()
@@ -114,6 +125,7 @@ def _receive(feed: fh.Feed, seconds: float) -> Received:
         rss_kib=rss_kib,
         rss_grown_kib=rss_kib - (half_rss or rss_kib),
         latency_ns=_percentiles(feed),
+        lost=after.ledger.lost,
         is_balanced=after.ledger.is_balanced,
     )
 

@@ -43,6 +43,10 @@ def receive(
     *,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs in each.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each contender runs in a round.")] = 2.0,
+    endurance: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds at 70 % of the limit, with a callback that stalls; 0 for none."),
+    ] = 10.0,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure the whole way, socket to Python, under overload, beside C programs that count and decode.
@@ -50,11 +54,11 @@ def receive(
     Example: feedhandler bench receive --rounds 5
     """
     with output.working("bench receive"):
-        result = receiving.run(rounds, seconds)
+        result = receiving.run(rounds, seconds, endurance)
     where = _where(result.machine, result.loop, result.rounds, result.seconds)
     output.result(
         msgspec.to_builtins(result),
-        Group(where, *map(_load, result.loads), *map(_pace, result.paces)),
+        Group(where, *map(_load, result.loads), *map(_pace, result.paces), _endurance(result.endurance)),
         as_json=as_json,
     )
 
@@ -93,6 +97,18 @@ def _pace(pace: receiving.Pace) -> Table:
         ratios = (found.p50_ratio, found.p99_9_ratio)
         table.add_row(name, *(f"{part / 1e3:,.1f}" for part in parts), *(f"{part:.2f}" for part in ratios))
     return table
+
+
+def _endurance(found: receiving.Endurance | None) -> RenderableType:
+    if found is None:
+        return ""
+    rate = found.delivered / found.seconds
+    came = f"{found.delivered:,} datagrams ({rate:,.0f}/s), {found.lost:,} messages lost"
+    stalls = f"a stall of {found.stall_s * 1e3:g} ms each second"
+    told = (
+        f"{found.datagrams_per_s:,}/s asked for {found.seconds:g} s, {stalls}, {found.slots:,} slots: {came}"
+    )
+    return facts({"endurance": told})
 
 
 def _case(name: str, case: decoding.Case) -> Table:
