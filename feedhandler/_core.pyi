@@ -176,6 +176,8 @@ class FileReader:
         How long a missing unit is waited for, by the capture's clock.
     is_grace_adaptive
         Whether, once enough copies were measured, that follows the skew between the lines instead.
+    instruments
+        Instruments whose messages become rows, by unsigned number or by text; without any, all.
 
     Raises
     ------
@@ -193,6 +195,7 @@ class FileReader:
         batch_messages: int = 8192,
         grace_ns: int = 5_000_000,
         is_grace_adaptive: bool = False,
+        instruments: Sequence[int | str] | None = None,
     ) -> FileReader: ...
     def next_batch(self) -> Batch | None:
         """Next batch, without the GIL; None at the end."""
@@ -214,6 +217,8 @@ class Receiver:
         JSON of ``ReceiverOptions`` in the core crate.
     arena
         Writable memory of the ring, at least `arena_bytes` bytes; kept until the receiver is gone.
+    instruments
+        Instruments whose messages become rows, by unsigned number or by text; without any, all.
 
     Raises
     ------
@@ -221,7 +226,15 @@ class Receiver:
         A socket cannot be made as configured.
     """
 
-    def __new__(cls, plan: Plan, options: bytes, arena: WriteableBuffer, /) -> Receiver: ...
+    def __new__(
+        cls,
+        plan: Plan,
+        options: bytes,
+        arena: WriteableBuffer,
+        /,
+        *,
+        instruments: Sequence[int | str] | None = None,
+    ) -> Receiver: ...
     def next_batch(self, timeout_ns: int, /) -> Batch | None:
         """Next batch, without the GIL; None where nothing came in time. Signal handlers run every 50 ms."""
     def fileno(self) -> int:

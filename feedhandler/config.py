@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from feedhandler.address import Address
+from feedhandler.filter import Instrument
 from feedhandler.protocol import Protocol
 
 Wait = Literal["spin", "yield", "sleep", "block"]
@@ -148,6 +149,20 @@ def first_grace_us(grace: Grace) -> int:
     return ADAPTIVE_GRACE_US if grace == "adaptive" else grace
 
 
+class FilterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages become rows.
+
+    Parameters
+    ----------
+    instruments
+        The instruments that are wanted: text is a symbol, or the name that messages carry; an integer is the
+        number that they carry. Messages about others are counted and left out, those that are about no
+        instrument are not. Without it, all are wanted.
+    """
+
+    instruments: tuple[Instrument, ...] | None = None
+
+
 class BatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     """When a batch is handed over.
 
@@ -236,7 +251,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         What the datagrams hold.
     channels
         Where they come from.
-    wire, ring, arbitrate, batch, latency
+    wire, ring, arbitrate, filter, batch, latency
         The stages on their way.
     """
 
@@ -245,5 +260,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     wire: WireConfig = WireConfig()
     ring: RingConfig = RingConfig()
     arbitrate: ArbitrateConfig = ArbitrateConfig()
+    filter: FilterConfig = FilterConfig()
     batch: BatchConfig = BatchConfig()
     latency: LatencyConfig = LatencyConfig()

@@ -4,7 +4,8 @@
 and what was found; `feedhandler.config` says what the keys mean.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from feedhandler.config import (
     BatchConfig,
     ChannelConfig,
     Config,
+    FilterConfig,
     Join,
     LatencyConfig,
     LineConfig,
     RingConfig,
     WireConfig,
 )
-from feedhandler.errors import AddressError, ConfigError, UnknownProtocolError
+from feedhandler.errors import AddressError, ConfigError, FilterError, UnknownProtocolError
+from feedhandler.filter import compile_filter, compile_instrument
 from feedhandler.protocol import Protocol
 from feedhandler.protocol import load as load_protocol
 from feedhandler.toml import Place, read, shown
@@ -55,6 +58,7 @@ class _File(msgspec.Struct, frozen=True):
     wire: WireConfig = WireConfig()
     ring: RingConfig = RingConfig()
     arbitrate: ArbitrateConfig = ArbitrateConfig()
+    filter: FilterConfig = FilterConfig()
     batch: BatchConfig = BatchConfig()
     latency: LatencyConfig = LatencyConfig()
 
@@ -78,12 +82,15 @@ def load(path: str | Path) -> Config:
     place = Place(str(path), ConfigError)
     file = read(path, _File, place)
     _check_ring(file.ring, file.wire, place.at("ring"))
+    protocol = _protocol(file.protocol, path.parent, place.at("protocol"))
+    _check_filter(file.filter, protocol, place.at("filter", "instruments"))
     return Config(
-        protocol=_protocol(file.protocol, path.parent, place.at("protocol")),
+        protocol=protocol,
         channels=_channels(file, place),
         wire=file.wire,
         ring=file.ring,
         arbitrate=file.arbitrate,
+        filter=file.filter,
         batch=file.batch,
         latency=_latency(file.latency, path.parent),
     )
@@ -110,6 +117,22 @@ def _protocol(name: str, folder: Path, place: Place) -> Protocol:
     except UnknownProtocolError as error:
         expected = f"one of {', '.join(error.shipped)}, or the path of a declaration ending in .toml"
         raise place.error(expected, shown(name), error.hint) from error
+
+
+def _check_filter(wanted: FilterConfig, protocol: Protocol, place: Place) -> None:
+    for n, instrument in enumerate(wanted.instruments or ()):
+        with _refused_at(place.at(n)):
+            compile_instrument(instrument, protocol)
+    with _refused_at(place):
+        compile_filter(wanted.instruments, protocol)
+
+
+@contextmanager
+def _refused_at(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except FilterError as error:
+        raise place.error(error.expected, error.found, error.hint) from error
 
 
 def _latency(latency: LatencyConfig, folder: Path) -> LatencyConfig:

@@ -182,6 +182,30 @@ class AmbiguousInstrumentError(FeedhandlerError, LookupError):
         )
 
 
+class FilterError(FeedhandlerError, ValueError):
+    """Messages of a protocol cannot be filtered by an instrument.
+
+    Parameters
+    ----------
+    expected
+        What was expected.
+    found
+        What was found.
+    hint
+        What to do about it; empty where there is nothing more to say.
+    """
+
+    def __init__(self, expected: str, found: str, hint: str = "") -> None:
+        super().__init__(expected, found, hint)
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"instruments: expected {self.expected}, found {self.found}{hint}"
+
+
 class CaptureError(FeedhandlerError):
     """A capture file cannot be read.
 

@@ -22,6 +22,7 @@ from feedhandler.address import Address
 from feedhandler.batch import Batch
 from feedhandler.config import Config
 from feedhandler.config_file import load
+from feedhandler.filter import compile_filter
 from feedhandler.protocol import Protocol
 from feedhandler.receiver_options import receiver_options
 from feedhandler.report import Report, parse
@@ -224,4 +225,6 @@ def _unpacked(histogram: bytes) -> HdrHistogram:
 
 
 def _receiver(config: Config) -> _core.Receiver:
-    return _core.Receiver(config.protocol.plan, receiver_options(config), arena(config))
+    instruments = compile_filter(config.filter.instruments, config.protocol)
+    options = receiver_options(config)
+    return _core.Receiver(config.protocol.plan, options, arena(config), instruments=instruments)

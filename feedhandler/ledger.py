@@ -138,6 +138,11 @@ class Ledger(msgspec.Struct, frozen=True):
     channels: tuple[ChannelLedger, ...]
 
     @property
+    def filtered(self) -> int:
+        """Messages on all channels that were left out because they are about other instruments."""
+        return sum(channel.messages.filtered for channel in self.channels)
+
+    @property
     def lost(self) -> int:
         """Units lost on all channels, whatever the cause."""
         return sum(channel.units.lost for channel in self.channels)

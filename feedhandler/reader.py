@@ -12,6 +12,7 @@ from feedhandler import _core
 from feedhandler.address import Address
 from feedhandler.batch import Batch
 from feedhandler.config import Grace, first_grace_us
+from feedhandler.filter import Instrument, compile_filter
 from feedhandler.protocol import Protocol, load
 from feedhandler.report import Report, parse
 
@@ -30,7 +31,14 @@ class Reader:
     """Batches of a file, once from beginning to end; made by `read`, which see for the parameters."""
 
     def __init__(
-        self, path: str, protocol: Protocol, channels: Channels, batch_messages: int, grace_us: Grace
+        self,
+        path: str,
+        protocol: Protocol,
+        *,
+        channels: Channels,
+        batch_messages: int,
+        grace_us: Grace,
+        instruments: Sequence[Instrument] | None,
     ) -> None:
         self.protocol = protocol
         """What the file's messages are of."""
@@ -41,6 +49,7 @@ class Reader:
             batch_messages=batch_messages,
             grace_ns=first_grace_us(grace_us) * 1000,
             is_grace_adaptive=grace_us == "adaptive",
+            instruments=compile_filter(instruments, protocol),
         )
 
     def __iter__(self) -> Iterator[Batch]:
@@ -69,6 +78,7 @@ def read(
     channels: Channels | None = None,
     batch_messages: int = 8192,
     grace_us: Grace = 5_000,
+    instruments: Sequence[Instrument] | None = None,
 ) -> Reader:
     """Read a file of a protocol's messages into batches.
 
@@ -87,6 +97,10 @@ def read(
     grace_us
         How long, by the capture's clock, a missing message is waited for; or ``"adaptive"``, for which see
         `feedhandler.config.ArbitrateConfig`.
+    instruments
+        The instruments that are wanted: text is a symbol, or the name that messages carry; an integer is the
+        number that they carry. Messages about others become no rows, and are counted as filtered. Without
+        any given, all are wanted.
 
     Raises
     ------
@@ -96,6 +110,8 @@ def read(
         There is no such protocol, or its declaration is wrong.
     AddressError
         A channel's destination is none.
+    FilterError
+        Messages of the protocol cannot be told apart by one of the instruments.
 
     Examples
     --------
@@ -104,7 +120,14 @@ def read(
     ...     print(batch["add_order"]["price"].max())
     """
     loaded = protocol if isinstance(protocol, Protocol) else load(protocol)
-    return Reader(fspath(path), loaded, channels or {}, batch_messages, grace_us)
+    return Reader(
+        fspath(path),
+        loaded,
+        channels=channels or {},
+        batch_messages=batch_messages,
+        grace_us=grace_us,
+        instruments=instruments,
+    )
 
 
 def _destinations(lines: Sequence[str | Address]) -> list[tuple[str, int]]:

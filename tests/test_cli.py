@@ -141,6 +141,16 @@ def test_decode_shows_the_first_messages(day: Path) -> None:
     assert (head[0]["message"], head[0]["symbol"], head[0]["tick_size"]) == ("instrument", "ACME", "0.0100")
 
 
+def test_decode_takes_instruments_by_symbol_and_by_number() -> None:
+    file = capture("itch/ex20101224.TEST_ITCH_50")
+    by_symbol = json_of("decode", file, "-p", "itch50", "--instrument", "BOB", "--instrument", "CHAR")
+    by_number = json_of("decode", file, "-p", "itch50", "--instrument", "2", "--instrument", "3")
+    assert by_symbol["by_type"] == by_number["by_type"]
+    assert by_symbol["ledger"]["channels"][0]["messages"]["filtered"] == 3_211
+    refused = call("decode", file, "-p", "itch50", "--instrument", "70000", check=2)
+    assert "instruments: expected an integer from 0 to 65535, found 70000" in refused.stderr
+
+
 def test_decode_takes_protocol_and_channels_from_a_config(day: Path, tmp_path: Path) -> None:
     (tmp_path / "feed.toml").write_text(
         LIVE.format(a=1, b=2)

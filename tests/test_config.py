@@ -57,6 +57,12 @@ def test_a_config_cannot_be_changed(tmp_path: Path) -> None:
         config.ring.slots = 128  # type: ignore[misc]
 
 
+def test_a_filter_names_instruments_by_symbol_and_by_number(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD.replace("[wire]", '[filter]\ninstruments = ["XBT", 7]\n[wire]'))
+    assert config.filter.instruments == ("XBT", 7)
+    assert load(tmp_path, GOOD).filter.instruments is None
+
+
 def test_the_default_interface_is_for_groups_only(tmp_path: Path) -> None:
     config = load(
         tmp_path, GOOD.replace('interface = "lo"', "").replace("[wire]", '[wire]\ninterface = "eth1"')
@@ -107,6 +113,19 @@ def test_the_default_interface_is_for_groups_only(tmp_path: Path) -> None:
         (('name = "B"', 'name = "A"'), "channel[0].line[1].name (A)", "'A' again"),
         (('name = "demo"', 'name = ""'), "channel[0].name", "expected a name"),
         (('protocol = "msgpack"', ""), "feed.toml", "expected the key protocol"),
+        (("[wire]", "[filter]\ninstrument = 7\n[wire]"), "filter.instrument", "did you mean 'instruments'?"),
+        (("[wire]", "[filter]\ninstruments = 7\n[wire]"), "filter.instruments", "expected an array, found 7"),
+        (("[wire]", "[filter]\ninstruments = []\n[wire]"), "filter.instruments", "at least one instrument"),
+        (
+            ("[wire]", "[filter]\ninstruments = [true]\n[wire]"),
+            "filter.instruments[0]",
+            "expected an integer or text, found True",
+        ),
+        (
+            ("[wire]", "[filter]\ninstruments = ['A', -1]\n[wire]"),
+            "filter.instruments[1]",
+            "expected an integer from 0 to 4294967295, found -1",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_key(

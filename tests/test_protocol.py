@@ -189,7 +189,8 @@ def test_specification_travels_as_json(protocol: Protocol) -> None:
 def test_json_is_of_the_agreed_form() -> None:
     spec = json.loads(load("iex-tops").spec_json())
 
-    assert set(spec) == {"name", "framing", "file", "messages", "book"}
+    assert set(spec) == {"name", "framing", "file", "messages", "book", "instruments"}
+    assert {"message": "quote_update", "column": "symbol"} in spec["instruments"]
     assert spec["framing"] == {
         "name": "iex-tp",
         "header": {

@@ -13,7 +13,13 @@ from collections.abc import Sequence
 import typer
 
 from feedhandler.cli import bench, check, decode, demo, info, output, replay, run
-from feedhandler.errors import AddressError, FeedhandlerError, InvalidFileError, UnknownProtocolError
+from feedhandler.errors import (
+    AddressError,
+    FeedhandlerError,
+    FilterError,
+    InvalidFileError,
+    UnknownProtocolError,
+)
 
 app = typer.Typer(
     help="A low-latency UDP market-data feed handler.",
@@ -29,7 +35,7 @@ app.add_typer(bench.app, name="bench")
 
 FAILURE, USAGE = 1, 2
 
-_USAGE_ERRORS = (InvalidFileError, UnknownProtocolError, AddressError)
+_USAGE_ERRORS = (InvalidFileError, UnknownProtocolError, AddressError, FilterError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -54,7 +54,9 @@ def _description(config: Config, messages: int) -> dict[str, Any]:
         }
         for channel in config.channels
     ]
-    stages = {name: getattr(config, name) for name in ("wire", "ring", "arbitrate", "batch", "latency")}
+    stages = {
+        name: getattr(config, name) for name in ("wire", "ring", "arbitrate", "filter", "batch", "latency")
+    }
     return {"protocol": config.protocol.name, "messages": messages, "channels": channels, **stages}
 
 

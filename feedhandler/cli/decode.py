@@ -14,7 +14,9 @@ from feedhandler.batch import Batch
 from feedhandler.cli import options, output
 from feedhandler.cli.tables import report_tables
 from feedhandler.config_file import load
+from feedhandler.filter import Instrument, instrument_of_text
 from feedhandler.protocol import Protocol
+from feedhandler.protocol import load as load_protocol
 from feedhandler.reader import Reader, read
 from feedhandler.sink import open_sink
 from feedhandler.sink.values import cells_of
@@ -38,7 +40,16 @@ def decode(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Take protocol, channels and grace time from it.", show_default=False)
+        Path | None,
+        typer.Option(help="Take protocol, channels, grace time and filter from it.", show_default=False),
+    ] = None,
+    instrument: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SYMBOL|ID",
+            help="Only messages about this instrument; repeatable. Without it, all.",
+            show_default=False,
+        ),
     ] = None,
     out: options.Out = None,
     head: Annotated[int, typer.Option(min=0, help="Show the first N messages.")] = 0,
@@ -48,7 +59,7 @@ def decode(
 
     Example: feedhandler decode day.pcapng.zst --protocol itch50 --out day.parquet
     """
-    reader = _reader(file, protocol, channel or [], config)
+    reader = _reader(file, protocol, channel or [], config, instrument or [])
     first = _decode(reader, out, head)
     report = reader.report()
     json: dict[str, Any] = msgspec.to_builtins(report) | ({"head": first} if head else {})
@@ -61,16 +72,29 @@ def decode(
         raise typer.Exit(1)
 
 
-def _reader(file: Path, protocol: str | None, channels: list[str], config: Path | None) -> Reader:
+def _reader(
+    file: Path, protocol: str | None, channels: list[str], config: Path | None, instruments: list[str]
+) -> Reader:
     lines = options.channels(channels)
     if config is None:
         if protocol is None:
             raise typer.BadParameter("give one, or a --config that has one", param_hint="--protocol")
-        return read(file, protocol, channels=lines)
+        named = load_protocol(protocol)
+        return read(file, named, channels=lines, instruments=_instruments(instruments, named))
     loaded = load(config)
     own = {channel.name: [line.address for line in channel.lines] for channel in loaded.channels}
-    grace_us = loaded.arbitrate.grace_us
-    return read(file, protocol or loaded.protocol, channels=lines or own, grace_us=grace_us)
+    named = load_protocol(protocol) if protocol else loaded.protocol
+    return read(
+        file,
+        named,
+        channels=lines or own,
+        grace_us=loaded.arbitrate.grace_us,
+        instruments=_instruments(instruments, named) or loaded.filter.instruments,
+    )
+
+
+def _instruments(texts: list[str], protocol: Protocol) -> list[Instrument] | None:
+    return [instrument_of_text(text, protocol) for text in texts] or None
 
 
 def _decode(reader: Reader, out: Path | None, head: int) -> list[Row]:

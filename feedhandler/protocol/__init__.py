@@ -2,8 +2,8 @@
 
 General layout, in the order a declaration passes through: `declaration` is the file as its author writes
 it, `kinds`, `meaning`, `layout`, `paths` and `codes` make `message` of it, `header` and `framing` the rest
-of `spec`, and `compile` puts together what Rust is given; `book` stands beside it. `loader` drives them
-all. What other modules need is here.
+of `spec`, and `compile` puts together what Rust is given; `book` and `instruments` stand beside it. `loader`
+drives them all. What other modules need is here.
 """
 
 from feedhandler.protocol.book import Action, Book, Event

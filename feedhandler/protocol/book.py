@@ -119,11 +119,14 @@ class Book:
         By name of the message. A message that is not there has no part in the book.
     buy, sell
         Values of a side field.
+    instrument
+        Name of the field that names the instrument in every message that has it, where one is declared.
     """
 
     events: Mapping[str, Event]
     buy: tuple[Value, ...] = ()
     sell: tuple[Value, ...] = ()
+    instrument: str | None = None
 
 
 _ROLES = tuple(field.name for field in fields(Event) if field.name not in {"message", "action"})
@@ -149,14 +152,14 @@ def read_book(declaration: Declaration, messages: Mapping[str, Message], place: 
     if table.sides is None:
         if sides:
             raise where.error("the key sides, the values that mean buy and sell", "none")
-        return Book(events=MappingProxyType(events))
+        return Book(events=MappingProxyType(events), instrument=table.instrument)
     at = where.at("sides")
     buy, sell = _side(table.sides.buy, sides, at.at("buy")), _side(table.sides.sell, sides, at.at("sell"))
     if set(buy) & set(sell):
         raise at.error(
             "other values for buy than for sell", f"{shown((set(buy) & set(sell)).pop())} for both"
         )
-    return Book(events=MappingProxyType(events), buy=buy, sell=sell)
+    return Book(events=MappingProxyType(events), buy=buy, sell=sell, instrument=table.instrument)
 
 
 def _event(

@@ -10,6 +10,7 @@ from feedhandler.protocol.book import Book
 from feedhandler.protocol.book_fields import compile_book
 from feedhandler.protocol.codes import code_value
 from feedhandler.protocol.declaration import Declaration
+from feedhandler.protocol.instruments import compile_instruments
 from feedhandler.protocol.message import Field, Message, signed_bits
 from feedhandler.protocol.spec import (
     BinaryFieldSpec,
@@ -42,7 +43,8 @@ def compile_spec(
         else _msgpack(messages, declaration)
     )
     compiled_book = None if book is None else compile_book(book, messages)
-    return ProtocolSpec(declaration.name, framing, file, compiled, compiled_book)
+    instruments = compile_instruments(book, messages)
+    return ProtocolSpec(declaration.name, framing, file, compiled, compiled_book, instruments)
 
 
 def _binary(messages: Mapping[str, Message], declaration: Declaration) -> BinaryMessagesSpec:

@@ -237,6 +237,15 @@ class BookSpec(msgspec.Struct, frozen=True):
     sell: tuple[int | str, ...]
 
 
+class InstrumentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a message says what instrument it is about."""
+
+    message: str
+    column: str
+    null: int | None = None
+    symbol: str | None = None
+
+
 class ProtocolSpec(msgspec.Struct, frozen=True):
     """A whole protocol."""
 
@@ -245,3 +254,4 @@ class ProtocolSpec(msgspec.Struct, frozen=True):
     file: FileSpec | None
     messages: BinaryMessagesSpec | MsgpackMessagesSpec
     book: BookSpec | None = None
+    instruments: tuple[InstrumentSpec, ...] = ()

@@ -216,6 +216,19 @@ impl Filling<'_> {
         self.tables[usize::from(table)].next_row()
     }
 
+    /// The row at [`Filling::free_row`].
+    ///
+    /// # Safety
+    /// As [`Filling::has_room`]; all of the row's bytes have been written.
+    #[inline(always)]
+    pub unsafe fn written(&self, table: u16) -> &[u8] {
+        // SAFETY: the caller vouches for the table, and has written the row; nobody writes while it is borrowed.
+        unsafe {
+            let rows = self.tables.get_unchecked(usize::from(table));
+            std::slice::from_raw_parts(rows.free_row(), rows.row_bytes())
+        }
+    }
+
     /// Makes the row at [`Filling::free_row`] part of the batch.
     ///
     /// # Safety
@@ -274,6 +287,16 @@ impl Run<'_> {
     #[inline(always)]
     pub fn row(&self) -> *mut u8 {
         self.row
+    }
+
+    /// The row at [`Run::row`].
+    ///
+    /// # Safety
+    /// All of the row's bytes must have been written.
+    #[inline(always)]
+    pub unsafe fn written(&self) -> &[u8] {
+        // SAFETY: the caller has written the row, and nobody writes while it is borrowed.
+        unsafe { std::slice::from_raw_parts(self.row, self.row_bytes) }
     }
 
     /// Makes the row at [`Run::row`] part of the run.

@@ -23,6 +23,7 @@ pub mod event;
 pub mod event_fd;
 pub mod feed;
 mod field;
+pub mod filter;
 pub mod framing;
 pub mod history;
 pub mod latency;

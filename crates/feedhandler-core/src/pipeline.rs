@@ -11,6 +11,7 @@ use crate::batch::{Batch, BatchBuilder};
 use crate::decode::{Decoded, Decoder, Payload};
 use crate::digest::Digest;
 use crate::event::{Cause, Event, EventKind};
+use crate::filter::Filter;
 use crate::framing::{Delimiter, Packet, PacketKind, SessionId};
 use crate::history::{History, Sample};
 use crate::layout::Leading;
@@ -37,6 +38,9 @@ impl Default for PipelineOptions {
 
 /// Events after which a batch is closed.
 const BATCH_EVENTS: usize = 8192;
+
+/// Messages that were left out by a filter after which a batch is closed, empty or not: who reads on hears from time to time.
+const BATCH_FILTERED: u64 = 1 << 20;
 
 /// A datagram as wire or capture hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +116,8 @@ pub struct Pipeline {
     events: Vec<Event>,
     history: History,
     digest: Digest,
+    /// Messages left out by the filter since the batch began.
+    filtered: u64,
     looked_at_ns: u64,
     is_disordered: bool,
     /// The channel whose sums are checked with the next batch.
@@ -132,11 +138,17 @@ impl Pipeline {
             events: Vec::new(),
             history: History::default(),
             digest: Digest::default(),
+            filtered: 0,
             looked_at_ns: 0,
             is_disordered: false,
             checked: 0,
             mismatches: 0,
         }
+    }
+
+    /// From now on only messages about instruments that `filter` wants become rows, and those that are about none.
+    pub fn filter_by(&mut self, filter: Filter) {
+        self.decoder.filter_by(filter);
     }
 
     /// Adds a channel; its index is the number of channels before it.
@@ -186,18 +198,21 @@ impl Pipeline {
     /// Whether the batch should be taken now.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.batch.messages() >= self.options.batch_messages || self.batch.events() >= BATCH_EVENTS
+        self.batch.messages() >= self.options.batch_messages
+            || self.batch.events() >= BATCH_EVENTS
+            || self.filtered >= BATCH_FILTERED
     }
 
-    /// Whether the batch holds anything.
+    /// Whether the batch holds anything, or should be taken although it does not.
     #[must_use]
     pub fn has_content(&self) -> bool {
-        self.batch.messages() > 0 || self.batch.events() > 0
+        self.batch.messages() > 0 || self.batch.events() > 0 || self.filtered >= BATCH_FILTERED
     }
 
     /// Closes the batch and begins the next.
     pub fn take_batch(&mut self) -> Batch {
         self.check_next_channel();
+        self.filtered = 0;
         self.batch.finish()
     }
 
@@ -413,6 +428,7 @@ impl Pipeline {
             self.history.note_session(&channel.name, session);
         }
         channel.arbiter.open(from.line, packet, from.ts_ns, &mut self.events);
+        self.decoder.forget_symbols(channel_column(from.channel));
     }
 
     #[inline]
@@ -528,6 +544,8 @@ impl Pipeline {
         messages.rows += decoded.rows;
         messages.unknown += decoded.unknown;
         messages.longer += decoded.longer;
+        messages.filtered += decoded.filtered;
+        self.filtered += decoded.filtered;
         self.digest.merge(decoded.digest);
         if decoded.malformed > 0 {
             self.count_malformed(from, payload, decoded);

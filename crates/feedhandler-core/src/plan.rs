@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::book::BookPlan;
 use crate::decode::{BinaryPlan, MsgpackPlan};
+use crate::filter::InstrumentColumns;
 use crate::framing::{Delimiter, Framing};
 use crate::layout::RowLayout;
-use crate::spec::{CodeSpec, MessagesSpec, ProtocolSpec};
+use crate::spec::{CodeSpec, InstrumentSpec, MessagesSpec, ProtocolSpec};
 
 /// A compiled protocol.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Plan {
     pub codes: Vec<CodePlan>,
     /// What messages do to books, where the declaration says so.
     pub book: Option<Arc<BookPlan>>,
+    /// Where messages say what instrument they are about, by table; none where they do not.
+    pub instruments: Vec<Option<InstrumentColumns>>,
 }
 
 /// The decoder of a protocol's encoding.
@@ -109,7 +112,8 @@ impl Plan {
         }
         let codes = codes_of(&tables);
         let book = spec.book.as_ref().map(|book| BookPlan::new(book, &framing, &tables).map(Arc::new)).transpose()?;
-        Ok(Self { name: spec.name.clone(), framing, file, messages, tables, codes, book })
+        let instruments = instruments_of(&spec.instruments, &tables)?;
+        Ok(Self { name: spec.name.clone(), framing, file, messages, tables, codes, book, instruments })
     }
 }
 
@@ -133,6 +137,17 @@ fn compile(spec: &MessagesSpec) -> Result<(MessagesPlan, Vec<TablePlan>), PlanEr
 fn table(name: &str, codes: &[CodeSpec], layout: &RowLayout) -> TablePlan {
     let codes = codes.iter().map(|code| code.text.clone()).collect();
     TablePlan { name: name.to_owned(), codes, layout: layout.clone() }
+}
+
+fn instruments_of(specs: &[InstrumentSpec], tables: &[TablePlan]) -> Result<Vec<Option<InstrumentColumns>>, PlanError> {
+    let mut columns = vec![None; tables.len()];
+    for spec in specs {
+        let found = tables.iter().zip(&mut columns).find(|(table, _)| table.name == spec.message);
+        let (table, columns) =
+            found.ok_or_else(|| PlanError::new("instruments", format!("there is no message {}", spec.message)))?;
+        *columns = Some(InstrumentColumns::new(spec, &table.layout)?);
+    }
+    Ok(columns)
 }
 
 /// Codes in the order of the tables; a table without a code gets its name as one.

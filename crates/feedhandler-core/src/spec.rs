@@ -20,6 +20,9 @@ pub struct ProtocolSpec {
     /// What messages do to books, where the declaration says so.
     #[serde(default)]
     pub book: Option<BookSpec>,
+    /// Where messages say what instrument they are about: those that do.
+    #[serde(default)]
+    pub instruments: Vec<InstrumentSpec>,
 }
 
 /// Byte order of a number on the wire.
@@ -436,6 +439,20 @@ pub struct BookEventSpec {
     pub ask_size: Option<BookColumnSpec>,
     /// 0 while more messages of the same change of the book are to come; of levels only.
     pub complete: Option<BookColumnSpec>,
+}
+
+/// Where a message says what instrument it is about.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstrumentSpec {
+    /// Name of the message.
+    pub message: String,
+    /// Name of the column that names the instrument, by an integer or text.
+    pub column: String,
+    /// The value that stands for "about none", as the bits of an integer column.
+    pub null: Option<i64>,
+    /// Name of the column with the symbol that people know, where the message has one besides.
+    pub symbol: Option<String>,
 }
 
 /// A column that a book reads.

@@ -87,6 +87,7 @@ fn wide(keys: i64) -> Result<Protocol, PlanError> {
     let mut spec = (*protocols::crypto_trades().spec).clone();
     let messages = vec![MsgpackMessageSpec { name: "wide".into(), codes: Vec::new(), fields }];
     (spec.messages, spec.book) = (MessagesSpec::Msgpack { code: None, messages }, None);
+    spec.instruments.clear();
     Ok(Protocol { plan: Arc::new(Plan::new(&spec)?), spec: Arc::new(spec) })
 }
 

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 
 use crate::batch::Batch;
 use crate::errors::capture_error;
+use crate::filter::{Instrument, filter};
 use crate::plan::Plan;
 
 /// Reads a capture, or a file of bare messages, into batches.
@@ -27,7 +28,11 @@ impl FileReader {
 #[pymethods]
 impl FileReader {
     #[new]
-    #[pyo3(signature = (path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000, is_grace_adaptive=false))]
+    #[pyo3(signature = (
+        path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000, is_grace_adaptive=false,
+        instruments=None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn new(
         py: Python<'_>,
         path: &str,
@@ -36,12 +41,18 @@ impl FileReader {
         batch_messages: usize,
         grace_ns: u64,
         is_grace_adaptive: bool,
+        instruments: Option<Vec<Instrument>>,
     ) -> PyResult<Self> {
+        let filter = filter(plan, instruments)?;
         let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
         let arbiter = ArbiterOptions { grace_ns, is_grace_adaptive, ..ArbiterOptions::default() };
         let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels };
         let feed = FileFeed::open(Path::new(path), &plan.0, &options);
-        feed.map(|feed| Self(Mutex::new(feed))).map_err(|error| capture_error(py, &error))
+        let mut feed = feed.map_err(|error| capture_error(py, &error))?;
+        if let Some(filter) = filter {
+            feed.filter_by(filter);
+        }
+        Ok(Self(Mutex::new(feed)))
     }
 
     fn next_batch(&self, py: Python<'_>) -> PyResult<Option<Batch>> {

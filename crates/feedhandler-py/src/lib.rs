@@ -7,6 +7,7 @@ mod bench;
 mod book;
 mod errors;
 mod file;
+mod filter;
 mod live;
 mod plan;
 

@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use crate::batch::Batch;
 use crate::errors::wire_error;
 use crate::file::json;
+use crate::filter::{Instrument, filter};
 use crate::plan::Plan;
 
 /// Receives live lines: sockets, ring and receive thread.
@@ -60,13 +61,23 @@ impl Receiver {
 #[pymethods]
 impl Receiver {
     #[new]
-    #[pyo3(signature = (plan, options, arena, /))]
-    fn new(py: Python<'_>, plan: &Plan, options: &[u8], arena: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (plan, options, arena, /, *, instruments=None))]
+    fn new(
+        py: Python<'_>,
+        plan: &Plan,
+        options: &[u8],
+        arena: &Bound<'_, PyAny>,
+        instruments: Option<Vec<Instrument>>,
+    ) -> PyResult<Self> {
+        let filter = filter(plan, instruments)?;
         let options: LiveOptions =
             serde_json::from_slice(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let arena = arena_of(arena)?;
         let feed = py.detach(|| LiveFeed::open(Arc::clone(&plan.0), options, arena));
-        let feed = feed.map_err(|error| wire_error(py, &error))?;
+        let mut feed = feed.map_err(|error| wire_error(py, &error))?;
+        if let Some(filter) = filter {
+            feed.filter_by(filter);
+        }
         let stopper = feed.stopper();
         Ok(Self { state: Mutex::new(State { feed, handed: None }), stopper })
     }

@@ -10,7 +10,7 @@ const WORD_BYTES: usize = 8;
 
 /// A column of at most eight bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Word {
+pub(crate) struct Word {
     /// Where the eight bytes are loaded from; they may begin in front of the column, so as to end within the row.
     at: usize,
     /// Bits of them behind the column.
@@ -139,7 +139,7 @@ impl SideColumn {
 
 /// A column that names an instrument.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum NameColumn {
+pub(crate) enum NameColumn {
     /// A number, or text of at most eight bytes.
     Short(Word),
     /// Longer text.
@@ -153,7 +153,7 @@ pub(super) enum NameColumn {
 
 impl NameColumn {
     /// None where the column is wider than a name.
-    pub(super) fn new(column: &Column, row_bytes: usize) -> Option<Self> {
+    pub(crate) fn new(column: &Column, row_bytes: usize) -> Option<Self> {
         match Word::new(column, row_bytes) {
             Some(word) => Some(Self::Short(word)),
             None if column.width > NAME_BYTES => None,
@@ -162,7 +162,7 @@ impl NameColumn {
     }
 
     #[inline]
-    pub(super) fn read(&self, row: &[u8]) -> Name {
+    pub(crate) fn read(&self, row: &[u8]) -> Name {
         match *self {
             Self::Short(ref word) => Name::number(word.read(row)),
             Self::Long { offset, bytes } => Name::text(&row[offset..offset + bytes]).unwrap_or_default(),

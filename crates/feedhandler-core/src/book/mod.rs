@@ -32,6 +32,7 @@ mod view;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use column::NameColumn;
 pub use counters::{BookCounters, MisfitCounters, OverflowCounters};
 pub use ladder::Bbo;
 pub use levels::Level;

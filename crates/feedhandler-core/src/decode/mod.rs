@@ -14,6 +14,7 @@ pub use span::Span;
 
 use crate::batch::BatchBuilder;
 use crate::digest::Digest;
+use crate::filter::{Filter, Verdict};
 use crate::framing::Delimiter;
 use crate::layout::Leading;
 use crate::malformed::Reason;
@@ -74,6 +75,8 @@ pub struct Decoded {
     pub unknown: u64,
     /// Messages that could not be decoded.
     pub malformed: u64,
+    /// Messages about instruments that are not wanted.
+    pub filtered: u64,
     /// Messages longer than declared: of a newer version, read as far as known.
     pub longer: u64,
     /// Bytes behind the last message that the header did not count.
@@ -130,6 +133,8 @@ pub struct Decoder {
     /// Where a packet's messages stand, but for those that are skipped.
     spans: Vec<Span>,
     widths: Widths,
+    /// Which instruments' messages become rows; without it, all.
+    filter: Option<Filter>,
 }
 
 impl Decoder {
@@ -143,6 +148,19 @@ impl Decoder {
             short: Vec::new(),
             spans: Vec::new(),
             widths: Widths::default(),
+            filter: None,
+        }
+    }
+
+    /// From now on only messages about instruments that `filter` wants become rows, and those that are about none.
+    pub fn filter_by(&mut self, filter: Filter) {
+        self.filter = Some(filter);
+    }
+
+    /// A session starts on a channel: which instrument has which symbol is not known any more.
+    pub fn forget_symbols(&mut self, channel: u16) {
+        if let Some(filter) = &mut self.filter {
+            filter.forget(channel);
         }
     }
 
@@ -198,10 +216,16 @@ impl Decoder {
             Ok(mut decoded) => {
                 let number = |index| payload.digest_number(payload.skip + index);
                 decoded.digest.add(payload.bytes.slot(), &self.spans, number);
+                if let Some(filter) = &mut self.filter {
+                    filter.keep();
+                }
                 Ok(decoded)
             }
             Err(reason) => {
                 out.undo_to(before, |code| self.counts[usize::from(code)] -= 1);
+                if let Some(filter) = &mut self.filter {
+                    filter.undo();
+                }
                 Err(reason)
             }
         }
@@ -235,6 +259,11 @@ impl Decoder {
             self.unknown.push(UnknownCode { code: code.to_owned(), count: 1 });
         }
     }
+}
+
+#[inline(always)]
+fn judge(filter: Option<&Filter>, table: u16, row: &[u8]) -> Verdict {
+    filter.map_or(Verdict::Wanted, |filter| filter.judge(table, row))
 }
 
 fn copy_with_slack<'a>(bytes: Padded<'_>, scratch: &'a mut Vec<u8>) -> Padded<'a> {

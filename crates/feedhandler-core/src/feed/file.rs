@@ -12,6 +12,7 @@ use crate::arbitrate::ArbiterOptions;
 use crate::batch::Batch;
 use crate::capture::{Capture, CaptureError, CaptureStats, FileKind, Source};
 use crate::feed::stamps::StampClock;
+use crate::filter::Filter;
 use crate::framing::Delimiter;
 use crate::padded::Padded;
 use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
@@ -130,6 +131,11 @@ impl FileFeed {
             Input::Capture(Box::new(CaptureInput { capture, routes, other_datagrams: 0, clock, doubtful: None }))
         };
         Ok(Self { pipeline, input, elapsed: Duration::ZERO, is_over: false })
+    }
+
+    /// From now on only messages about instruments that `filter` wants become rows, and those that are about none.
+    pub fn filter_by(&mut self, filter: Filter) {
+        self.pipeline.filter_by(filter);
     }
 
     /// The next batch; none at the end.

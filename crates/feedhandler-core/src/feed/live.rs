@@ -11,6 +11,7 @@ use crate::arbitrate::ArbiterOptions;
 use crate::batch::Batch;
 use crate::clock::realtime_ns;
 use crate::event::Cause;
+use crate::filter::Filter;
 use crate::latency::{Latency, Percentiles, Stage};
 use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
 use crate::plan::Plan;
@@ -166,6 +167,11 @@ impl LiveFeed {
         };
         let hlog_error = log.and_then(Result::err).map(|error| error.to_string());
         Ok(Self { receiver, reader, wait: options.wait, began: Instant::now(), is_over: false, hlog_error })
+    }
+
+    /// From now on only messages about instruments that `filter` wants become rows, and those that are about none.
+    pub fn filter_by(&mut self, filter: Filter) {
+        self.reader.pipeline.filter_by(filter);
     }
 
     /// The next batch, waiting for it for `timeout` at most.

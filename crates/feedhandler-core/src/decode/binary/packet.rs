@@ -8,7 +8,8 @@
 use super::BinaryPlan;
 use super::kernel::{self, Kernel, KernelKind};
 use crate::batch::{BatchBuilder, Filling};
-use crate::decode::{Decoded, Decoder, Payload, Span};
+use crate::decode::{Decoded, Decoder, Payload, Span, judge};
+use crate::filter::Verdict;
 use crate::framing::Delimiter;
 use crate::malformed::Reason;
 
@@ -58,35 +59,44 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
+        if self.decoder.filter.is_none() {
+            self.write_by_kernel::<false>(spans, filling)
+        } else {
+            self.write_by_kernel::<true>(spans, filling)
+        }
+    }
+
+    #[inline(always)]
+    fn write_by_kernel<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
         match self.plan.kernel {
-            KernelKind::Portable => self.write_by::<kernel::Portable>(spans, filling),
+            KernelKind::Portable => self.write_by::<kernel::Portable, FILTERED>(spans, filling),
             // SAFETY: the CPU was asked for it when the plan was made.
             #[cfg(target_arch = "x86_64")]
-            KernelKind::Ssse3 => unsafe { self.write_ssse3(spans, filling) },
+            KernelKind::Ssse3 => unsafe { self.write_ssse3::<FILTERED>(spans, filling) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            KernelKind::Avx512 => unsafe { self.write_avx512(spans, filling) },
+            KernelKind::Avx512 => unsafe { self.write_avx512::<FILTERED>(spans, filling) },
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "ssse3")]
-    fn write_ssse3(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
-        self.write_by::<kernel::Ssse3>(spans, filling)
+    fn write_ssse3<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
+        self.write_by::<kernel::Ssse3, FILTERED>(spans, filling)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2,lzcnt")]
-    fn write_avx512(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
-        self.write_by::<kernel::Avx512>(spans, filling)
+    fn write_avx512<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
+        self.write_by::<kernel::Avx512, FILTERED>(spans, filling)
     }
 
     #[inline(always)]
-    fn write_by<K: Kernel>(mut self, spans: &[Span], mut filling: Filling<'_>) -> Decoded {
+    fn write_by<K: Kernel, const FILTERED: bool>(mut self, spans: &[Span], mut filling: Filling<'_>) -> Decoded {
         let mut done = 0;
         loop {
             let usual;
-            (usual, filling) = self.write_usual::<K>(&spans[done..], done as u64, filling);
+            (usual, filling) = self.write_usual::<K, FILTERED>(&spans[done..], done as u64, filling);
             done += usual;
             let Some(span) = spans.get(done) else { break };
             self.write_any::<K>(*span, done as u64, &mut filling);
@@ -100,17 +110,17 @@ impl Writer<'_> {
     ///
     /// All of the loop's values stand in registers: nothing is called from it, and what it changes is its own.
     #[inline(always)]
-    fn write_usual<'a, K: Kernel>(
+    fn write_usual<'a, K: Kernel, const FILTERED: bool>(
         &mut self,
         spans: &[Span],
         first: u64,
         mut filling: Filling<'a>,
     ) -> (usize, Filling<'a>) {
         let (plan, slot, seq_step) = (self.plan, self.payload.bytes.slot(), self.payload.seq_step());
-        let counts = &mut self.decoder.counts[..];
+        let (counts, filter) = (&mut self.decoder.counts[..], self.decoder.filter.as_ref());
         // SAFETY: the CPU has what `K` uses.
         let mut leading = unsafe { K::leading(&self.payload.leading_of(self.payload.skip + first)) };
-        let (mut done, mut longer) = (0, 0);
+        let (mut done, mut longer, mut filtered) = (0, 0, 0);
         for span in spans {
             // SAFETY: the message stands within the payload, which has slack; it has one of the batch's tables.
             let (code, message, has_room) = unsafe {
@@ -120,18 +130,30 @@ impl Writer<'_> {
             if span.len() < message.length || !has_room {
                 break;
             }
-            longer += u64::from(span.len() > message.length);
             // SAFETY: the message is as long as declared and has slack behind it; its table has room for a row. The CPU has
             // what `K` uses.
-            unsafe {
+            let row = unsafe {
                 K::write_row(message, leading, slot.as_ptr().add(span.start()), filling.free_row(message.table));
-                filling.commit(message.table, code);
-                leading = K::next(leading, seq_step);
+                filling.written(message.table)
+            };
+            let verdict = if FILTERED { judge(filter, message.table, row) } else { Verdict::Wanted };
+            if verdict == Verdict::Introduces {
+                break;
             }
-            counts[usize::from(code)] += 1;
+            // SAFETY: the CPU has what `K` uses.
+            leading = unsafe { K::next(leading, seq_step) };
             done += 1;
+            if verdict == Verdict::Unwanted {
+                filtered += 1;
+                continue;
+            }
+            longer += u64::from(span.len() > message.length);
+            // SAFETY: the row was written, and there was room for it.
+            unsafe { filling.commit(message.table, code) };
+            counts[usize::from(code)] += 1;
         }
         self.fates.longer += longer;
+        self.fates.filtered += filtered;
         (done, filling)
     }
 
@@ -148,14 +170,20 @@ impl Writer<'_> {
         if bytes.len() < message.min_length {
             return self.fates.note_fault(place, Reason::MessageTooShort);
         }
-        self.fates.longer += u64::from(bytes.len() > message.length);
         let row = filling.next_row(message.table);
         // SAFETY: the row is of the message's table; the CPU has what `K` uses.
-        unsafe {
+        let row = unsafe {
             let leading = K::leading(&self.payload.leading_of(place));
             message.write_any::<K>(bytes, leading, row, &mut self.decoder.short);
-            filling.commit(message.table, code);
+            filling.written(message.table)
+        };
+        if self.decoder.filter.as_mut().is_some_and(|filter| !filter.admits(message.table, row)) {
+            self.fates.filtered += 1;
+            return;
         }
+        self.fates.longer += u64::from(bytes.len() > message.length);
+        // SAFETY: the row was written, and there was room for it.
+        unsafe { filling.commit(message.table, code) };
         self.decoder.counts[usize::from(code)] += 1;
     }
 }
@@ -163,6 +191,7 @@ impl Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::{Filter, Instrument};
     use crate::layout::Leading;
     use crate::padded::{Padded, SLACK_BYTES};
     use crate::plan::{MessagesPlan, Plan};
@@ -192,7 +221,12 @@ mod tests {
     }
 
     /// What one kernel makes of a packet: each table's bytes and those of the order, and fates.
-    fn decoded(plan: &mut Plan, kernel: KernelKind, packet: &[u8]) -> Result<(Vec<Vec<u8>>, String), Reason> {
+    fn decoded(
+        plan: &mut Plan,
+        kernel: KernelKind,
+        filter: Option<&Filter>,
+        packet: &[u8],
+    ) -> Result<(Vec<Vec<u8>>, String), Reason> {
         if let MessagesPlan::Binary(messages) = &mut plan.messages {
             messages.kernel = kernel;
         }
@@ -201,10 +235,33 @@ mod tests {
         let bytes = Padded::new(&slot, packet.len());
         let payload = Payload { bytes, messages: None, skip: 1, leading, unit: SequenceUnit::Messages };
         let (mut decoder, mut out) = (Decoder::new(plan), BatchBuilder::new(plan));
+        if let Some(filter) = filter {
+            decoder.filter_by(filter.clone());
+        }
         let fates = decoder.packet(plan, &plan.framing.delimiter, &payload, &mut out)?;
         let batch = out.finish();
+        let passed = fates.rows + fates.filtered + fates.unknown + fates.malformed;
+        assert_eq!(passed, fates.messages.saturating_sub(payload.skip));
         let tables = batch.tables.iter().flatten().chain([&batch.order]);
         Ok((tables.map(|rows| rows.bytes().to_vec()).collect(), format!("{fates:?} {:?}", decoder.counts())))
+    }
+
+    /// Filters that let nothing, something, and more of random messages with so much padding pass.
+    fn filters(plan: &Plan) -> Vec<Option<Filter>> {
+        let nobody = vec![Instrument::Text("NOBODY".into())];
+        let symbol = vec![Instrument::Text("WANTED".into())];
+        let numbers = [0x2020, 0x0020].map(Instrument::Number).to_vec();
+        let wanted = if plan.name == "itch50" { vec![nobody, symbol, numbers] } else { vec![nobody, symbol] };
+        let filters = wanted.iter().map(|wanted| Some(Filter::new(plan, wanted).expect("instruments of the plan")));
+        std::iter::once(None).chain(filters).collect()
+    }
+
+    /// Puts a symbol into some of the messages that are long enough for it, where some types have one.
+    fn name_instrument(message: &mut [u8]) {
+        let at = if message.len().is_multiple_of(2) { 10 } else { 24 };
+        if let Some(symbol) = message.get_mut(at..at + 8).filter(|symbol| symbol[0] == b' ') {
+            symbol.copy_from_slice(b"WANTED  ");
+        }
     }
 
     proptest! {
@@ -217,13 +274,17 @@ mod tests {
             for (code, is_known, mut bytes) in messages {
                 let code = plan.codes[code.index(plan.codes.len())].text.bytes().next();
                 bytes[0] = code.filter(|_| is_known).unwrap_or(bytes[0]);
+                name_instrument(&mut bytes);
                 let len = u16::try_from(bytes.len()).expect("short");
                 packet.extend(if is_big { len.to_be_bytes() } else { len.to_le_bytes() });
                 packet.extend(bytes);
             }
-            let plain = decoded(&mut plan, KernelKind::Portable, &packet);
-            for kernel in kernels() {
-                prop_assert_eq!(&decoded(&mut plan, kernel, &packet), &plain, "{:?}", kernel);
+            for filter in filters(&plan) {
+                let plain = decoded(&mut plan, KernelKind::Portable, filter.as_ref(), &packet);
+                for kernel in kernels() {
+                    let found = decoded(&mut plan, kernel, filter.as_ref(), &packet);
+                    prop_assert_eq!(&found, &plain, "{:?} {:?}", kernel, filter);
+                }
             }
         }
     }

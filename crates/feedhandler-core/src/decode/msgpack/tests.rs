@@ -67,7 +67,7 @@ fn plan(has_code: bool) -> Plan {
         delimiter: DelimiterSpec::Msgpack {},
     };
     let messages = MessagesSpec::Msgpack { code, messages };
-    Plan::new(&ProtocolSpec { name: "test".into(), framing, file: None, messages, book: None })
+    Plan::new(&ProtocolSpec { name: "test".into(), framing, file: None, messages, book: None, instruments: Vec::new() })
         .expect("the plan is sound")
 }
 

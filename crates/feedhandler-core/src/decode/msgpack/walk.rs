@@ -4,7 +4,8 @@ use super::MsgpackPlan;
 use super::codes::NO_CODE;
 use super::flat::MOST_FLAT_BYTES;
 use crate::batch::BatchBuilder;
-use crate::decode::{Decoded, Decoder, Payload, Span};
+use crate::decode::{Decoded, Decoder, Payload, Span, judge};
+use crate::filter::Verdict;
 use crate::framing::Delimiter;
 use crate::layout::{LEADING_WORDS, Leading};
 use crate::malformed::Reason;
@@ -24,7 +25,7 @@ pub(in crate::decode) fn packet(
     let most = if let Delimiter::Whole = delimiter { 1 } else { u64::MAX };
     let last = payload.messages.unwrap_or(u64::MAX).min(most);
     let walk = Walk { plan, payload, widths: measured, last, at: 0, place: 0, fates: Decoded::default(), decoder, out };
-    let fates = walk.decode();
+    let fates = if walk.decoder.filter.is_none() { walk.decode::<false>() } else { walk.decode::<true>() };
     decoder.widths = widths;
     fates
 }
@@ -54,7 +55,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn decode(mut self) -> Result<Decoded, Reason> {
+    fn decode<const FILTERED: bool>(mut self) -> Result<Decoded, Reason> {
         let end = self.payload.bytes.len();
         while self.place < self.last && (self.at < end || self.payload.messages.is_some()) {
             if self.at >= end {
@@ -63,7 +64,7 @@ impl Walk<'_> {
             if self.place < self.payload.skip {
                 self.at = skip_at(self.payload.bytes.slot(), self.at, end)?;
                 self.place += 1;
-            } else if !self.short_way() {
+            } else if !self.short_way::<FILTERED>() {
                 self.at = self.long_way()?;
                 self.place += 1;
             }
@@ -78,14 +79,14 @@ impl Walk<'_> {
 
     /// Decodes the messages of one flat type that come next; false where there is none.
     #[inline(never)]
-    fn short_way(&mut self) -> bool {
+    fn short_way<const FILTERED: bool>(&mut self) -> bool {
         let (slot, end) = (self.payload.bytes.slot(), self.payload.bytes.len());
         let Some((flat, head)) = self.plan.flat_at(slot, self.at) else { return false };
         let stop = end.min((slot.len() + 1).saturating_sub(flat.most_bytes));
         let (mut at, mut place) = (self.at, self.place);
-        let spans = &mut self.decoder.spans;
+        let Decoder { spans, filter, .. } = &mut *self.decoder;
         let mut run = self.out.run(head.table, head.code, self.last - place);
-        while at < stop && run.has_room() && head.is_at(slot, at) {
+        while at < stop && run.has_room() && head.is_at(slot, at) && (!FILTERED || place < self.last) {
             let leading = self.payload.leading_of(place);
             // SAFETY: up to `stop` the longest message of the type ends within the slot, and the widths go on for as long
             // behind the payload; the row is one of the type's, which begins with the leading words.
@@ -95,15 +96,23 @@ impl Walk<'_> {
             };
             let Some(next) = len.map(|len| at + len).filter(|next| *next <= end) else { break };
             // SAFETY: the row was written.
-            unsafe { run.commit() };
+            let row = unsafe { run.written() };
+            let verdict = if FILTERED { judge(filter.as_ref(), head.table, row) } else { Verdict::Wanted };
+            match verdict {
+                // SAFETY: there is room, and the row was written.
+                Verdict::Wanted => unsafe { run.commit() },
+                Verdict::Unwanted => {}
+                Verdict::Introduces => break,
+            }
             spans.push(Span::new(at, next));
             (at, place) = (next, place + 1);
         }
-        let rows = run.finish() as u64;
+        let (rows, messages) = (run.finish() as u64, place - self.place);
         (self.at, self.place) = (at, place);
         self.fates.rows += rows;
+        self.fates.filtered += messages - rows;
         self.decoder.counts[usize::from(head.code)] += rows;
-        rows > 0
+        messages > 0
     }
 
     /// Decodes the next message, whatever it is, counts its fate, and says where it ends.
@@ -139,6 +148,12 @@ impl Walk<'_> {
         let row = self.out.blank_row(table, &message.template);
         leading.write(row);
         message.write(reader, row)?;
+        if let Some(filter) = &mut self.decoder.filter
+            && !filter.admits(table, row)
+        {
+            self.fates.filtered += 1;
+            return Ok(true);
+        }
         // SAFETY: `blank_row` has written the whole row.
         unsafe { self.out.commit(table, u16::try_from(code).unwrap_or(NO_CODE)) };
         self.fates.rows += 1;
