@@ -32,8 +32,9 @@ impl BinaryPlan {
     /// # Errors
     /// [`PlanError`] where a field stands outside its message or has a width that its kind cannot have.
     pub fn new(code: Option<IntSpec>, specs: &[BinaryMessageSpec]) -> Result<Self, PlanError> {
-        if code.is_none() && specs.len() != 1 {
-            let what = format!("without a code that tells them apart there is one, found {}", specs.len());
+        // What is not known has the first table's number, so that there must be one.
+        if specs.is_empty() || (code.is_none() && specs.len() > 1) {
+            let what = format!("a message, and a code that tells several apart, are needed; found {}", specs.len());
             return Err(PlanError::new("messages", what));
         }
         let mut plan =
