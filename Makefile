@@ -40,8 +40,9 @@ types: build  ## check types strictly, and the stub of the Rust module against t
 
 check: lint types test  ## all that must hold before a change lands: lint, types and test
 
-bench: build  ## measure decoding against its peers
+bench: build  ## measure decoding and receiving against their peers (two cores, a few minutes)
 	$(BIN)/feedhandler bench decode --json
+	$(BIN)/feedhandler bench receive --json
 
 fuzz: prerequisites  ## fuzz every reader of foreign bytes, FUZZ_SECONDS (60) each
 	tools/fuzz $(FUZZ_SECONDS)
