@@ -8,7 +8,7 @@ import delivered
 import pytest
 
 from feedhandler import _core
-from feedhandler.bench import receive
+from feedhandler.bench import peers, receive
 
 
 def test_the_packet_is_one_of_the_msgpack_feed_and_its_number_can_be_set(tmp_path: Path) -> None:
@@ -23,7 +23,9 @@ def test_the_packet_is_one_of_the_msgpack_feed_and_its_number_can_be_set(tmp_pat
 @pytest.mark.skipif(_core.BUILD_PROFILE != "release", reason="a debug build is not worth measuring")
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a sender and a receiver need two processors")
-def test_every_contender_receives_under_overload_and_at_a_rate() -> None:
+def test_every_contender_receives_under_overload_and_at_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "PEERS", Path(__file__).parents[1] / "benchmarks" / "peers")
+
     result = receive.run(rounds=1, seconds=0.05)
 
     assert [load.messages for load in result.loads] == list(receive.MESSAGES)

@@ -4,7 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
+PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
+"""Where their sources are, if the package lies in a checkout."""
 
 
 def build_c(program: str, into: Path) -> Path | None:
@@ -17,7 +18,7 @@ def build_c(program: str, into: Path) -> Path | None:
     into
         Folder for the result.
     """
-    source, compiler = _PEERS / "c" / f"{program}.c", shutil.which("cc")
+    source, compiler = PEERS / "c" / f"{program}.c", shutil.which("cc")
     if compiler is None or not source.exists():
         return None
     built = into / program
