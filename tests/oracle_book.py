@@ -4,7 +4,7 @@ Orders are a list that is searched from one end to the other; levels are found b
 books of orders that name their instrument, of levels, and of quotes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,6 +203,29 @@ class Oracle:
         def value(role: str) -> Any:
             return row[getattr(event, role)].item()
 
+        match event.action:
+            case Action.LEVEL:
+                instrument.before = None if value("complete") else instrument.best()
+                levels = instrument.levels[self.side(value("side"))]
+                levels[value("price")] = value("size")
+                if value("size") == 0:
+                    del levels[value("price")]
+            case Action.QUOTE:
+                sides = (level(value(f"{side}_price"), value(f"{side}_size")) for side in ("bid", "ask"))
+                instrument.quote = (next(sides), next(sides))
+                instrument.quote_state, instrument.quote_since = BookState.GOOD, instrument.seq
+            case Action.DIRECTORY:
+                instrument.symbol = value("symbol")
+            case Action.CLEAR:
+                instrument.orders, instrument.levels, instrument.before = [], ({}, {}), None
+                instrument.state, instrument.since = BookState.GOOD, instrument.seq
+                if instrument.quote is not None:
+                    instrument.quote = (None, None)
+                    instrument.quote_state, instrument.quote_since = BookState.GOOD, instrument.seq
+            case _:
+                self.enact_order(event, instrument, value)
+
+    def enact_order(self, event: Event, instrument: Instrument, value: Callable[[str], Any]) -> None:
         def take_out() -> Order:
             for order in instrument.orders:
                 if order.id == value("order_id"):
@@ -229,25 +252,18 @@ class Oracle:
                     instrument.orders.append(order)
                 elif value("size") > order.size:
                     raise MisfitError
+            case Action.MODIFY:
+                order = take_out()
+                order.price = order.price if event.price is None else value("price")
+                order.size = value("size")
+                instrument.orders += [order] if order.size else []
             case Action.REPLACE:
                 old = take_out()
                 rest(value("new_order_id"), old.side, value("price"), value("size"))
             case Action.DELETE:
                 take_out()
-            case Action.LEVEL:
-                instrument.before = None if value("complete") else instrument.best()
-                levels = instrument.levels[self.side(value("side"))]
-                levels[value("price")] = value("size")
-                if value("size") == 0:
-                    del levels[value("price")]
-            case Action.QUOTE:
-                sides = (level(value(f"{side}_price"), value(f"{side}_size")) for side in ("bid", "ask"))
-                instrument.quote = (next(sides), next(sides))
-                instrument.quote_state, instrument.quote_since = BookState.GOOD, instrument.seq
-            case Action.DIRECTORY:
-                instrument.symbol = value("symbol")
             case other:
-                raise NotImplementedError(other)
+                raise AssertionError(f"{other} is no action on an order")
 
     def side(self, value: int | bytes) -> int:
         if value in self.book.buy:

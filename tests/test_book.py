@@ -5,7 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import delivered
 import live
 import market
+import msgpack
 import numpy as np
 import oracle_book
 import pytest
@@ -113,6 +114,57 @@ def keep_datagrams(source: Path, to: Path, lost: set[int]) -> None:
         kept += b"" if number in lost else data[at:end]
         at, number = end, number + 1
     to.write_bytes(kept)
+
+
+BOOK_CLEAR = """
+[messages.book_clear]
+code = 9
+
+[book.messages.book_clear]
+action = "clear"
+"""
+
+
+def clearing_protocol(folder: Path) -> fh.Protocol:
+    """Return the msgpack feed with a message more, one that empties an instrument's book."""
+    shipped = Path(fh.__file__).parent / "protocols" / "msgpack.toml"
+    declaration = folder / "clearing.toml"
+    declaration.write_text(
+        shipped.read_text().replace('name = "msgpack"', 'name = "clearing"', 1) + BOOK_CLEAR
+    )
+    return fh.protocol(declaration)
+
+
+def modified_flow(random: Random, count: int) -> Iterator[list[int]]:
+    """Yield messages about orders, some of them unknown, and now and then one that empties a book."""
+    for _ in range(count):
+        instrument, order = random.randrange(1, 4), random.randrange(1, 12)
+        price, size, time = random.randrange(90, 110), random.randrange(0, 4) * 100, 0
+        kind = random.choices((3, 4, 5, 2, 9), weights=(30, 40, 20, 9, 1))[0]
+        yield {
+            2: [2, instrument, price, size, 0, order, time],
+            3: [3, instrument, order, random.choice((1, 2)), price, size + 100, time],
+            4: [4, instrument, order, price, size, time],
+            5: [5, instrument, order, time],
+            9: [9, instrument],
+        }[kind]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_books_of_modified_orders_are_what_the_oracle_says(tmp_path: Path, seed: int) -> None:
+    protocol, flow = clearing_protocol(tmp_path), list(modified_flow(Random(seed), 2_000))
+    packets = []
+    for first in range(0, len(flow), 5):
+        header = [0, "MONDAY", first + 1, 5, 0]
+        if seed == 0 or first != 500:
+            packets.append(b"".join(map(msgpack.packb, (header, *flow[first : first + 5]))))
+    file = delivered.write_datagrams(tmp_path / "feed.pcap", packets)
+
+    books = assert_books_as_told(fh.read(file, protocol, batch_messages=30), protocol, depth=3)
+
+    assert books.counters.losses == (seed > 0)
+    assert books.counters.contradictions.unknown_order > 0
+    assert books.counters.applied > 500
 
 
 @pytest.mark.parametrize("seed", range(3))
