@@ -115,12 +115,14 @@ impl BatchBuilder {
         Filling { entry_at: self.order.free_row().cast(), tables: &mut self.tables, order: &mut self.order, left: most }
     }
 
-    /// Begins a run of at most `most` rows of `table` for messages with `code`.
+    /// Begins a run of rows of `table` for messages with `code`, with [room](Run::room) for at least two.
     #[inline(always)]
-    pub(crate) fn run(&mut self, table: u16, code: u16, most: u64) -> Run<'_> {
+    pub(crate) fn run(&mut self, table: u16, code: u16) -> Run<'_> {
         let (rows, order) = (&mut self.tables[usize::from(table)], &mut self.order);
-        let (row, entry_at) = (rows.next_row(), order.next_row().cast());
-        let room = rows.room().min(order.room()).min(usize::try_from(most).unwrap_or(usize::MAX));
+        rows.reserve(2);
+        order.reserve(2);
+        let (row, entry_at) = (rows.free_row(), order.free_row().cast());
+        let room = rows.room().min(order.room());
         let entry = u64::from(table) | u64::from(code) << 16 | (rows.len() as u64) << 32;
         Run { row_bytes: rows.row_bytes(), rows, order, row, entry_at, entry, room, len: 0 }
     }
@@ -277,19 +279,20 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Whether the run may grow by a row; at its beginning it may, unless it was to have none.
+    /// Rows by which the run may grow.
     #[inline(always)]
-    pub fn has_room(&self) -> bool {
-        self.room > 0
+    pub fn room(&self) -> usize {
+        self.room
     }
 
-    /// Where the next row will stand, aligned to 8 bytes: it and [`crate::rows::ROW_SLACK_BYTES`] may be written.
+    /// Where the next two rows will stand, aligned to 8 bytes: as many of them as there is room for may be written, and
+    /// [`crate::rows::ROW_SLACK_BYTES`] behind each.
     #[inline(always)]
-    pub fn row(&self) -> *mut u8 {
-        self.row
+    pub fn rows(&self) -> [*mut u8; 2] {
+        [self.row, self.row.wrapping_add(self.row_bytes)]
     }
 
-    /// The row at [`Run::row`].
+    /// The first of [`Run::rows`].
     ///
     /// # Safety
     /// All of the row's bytes must have been written.
@@ -299,13 +302,13 @@ impl Run<'_> {
         unsafe { std::slice::from_raw_parts(self.row, self.row_bytes) }
     }
 
-    /// Makes the row at [`Run::row`] part of the run.
+    /// Makes the first of [`Run::rows`] part of the run.
     ///
     /// # Safety
-    /// There must be room ([`Run::has_room`]), and all of the row's bytes must have been written.
+    /// There must be [room](Run::room), and all of the row's bytes must have been written.
     #[inline(always)]
     pub unsafe fn commit(&mut self) {
-        debug_assert!(self.has_room());
+        debug_assert!(self.room > 0);
         // SAFETY: there is room for a row and an entry (the caller vouches for it), so both pointers stay in their tables.
         unsafe {
             self.entry_at.write(self.entry.to_le_bytes());

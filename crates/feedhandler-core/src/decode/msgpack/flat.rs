@@ -4,6 +4,7 @@
 //! gives up. It is there because most of a feed is such messages.
 
 use super::leaf::{Leaf, Store};
+use super::wide::Wide;
 use super::widths::MOST_VALUE_BYTES;
 use crate::layout::LEADING_WORDS;
 use crate::msgpack::Reader;
@@ -26,6 +27,8 @@ pub(super) struct Flat {
     /// Bytes that it has at most.
     pub most_bytes: usize,
     columns: Box<[Column]>,
+    /// All columns at once, where the CPU can.
+    pub wide: Option<Wide>,
 }
 
 /// A column, and what makes a value a usual one.
@@ -77,7 +80,8 @@ impl Flat {
         let is_in_order = columns.is_sorted_by_key(|column| column.to);
         let covers_row = covered.last().is_some_and(|covered| covered >= blank.len());
         let most_bytes = 1 + columns.len() * MOST_VALUE_BYTES;
-        (is_in_order && !has_gap && covers_row).then_some(Self { head, most_bytes, columns })
+        let wide = Wide::new(head, elements, blank.len());
+        (is_in_order && !has_gap && covers_row).then_some(Self { head, most_bytes, columns, wide })
     }
 
     /// Writes the row of the message at `from` but for its leading columns, and says how long the message is; none where

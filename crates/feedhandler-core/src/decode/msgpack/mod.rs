@@ -6,11 +6,14 @@
 mod codes;
 mod flat;
 mod head;
+mod lanes;
 mod leaf;
 mod path;
 mod seen;
 mod tree;
 mod walk;
+mod way;
+mod wide;
 mod widths;
 
 use crate::decode::code_text::CodeText;

@@ -1,4 +1,4 @@
-//! The short way gives what the long way gives, whatever the bytes are.
+//! The short ways give what the long way gives, whatever the bytes are.
 
 use proptest::prelude::*;
 
@@ -35,6 +35,26 @@ const MIXED: [(MsgpackKind, usize, bool); 13] = [
 const NUMBERS: [(MsgpackKind, usize, bool); 3] =
     [(MsgpackKind::Uint, 1, false), (MsgpackKind::Uint, 4, false), (MsgpackKind::Int, 8, true)];
 
+/// As many as two messages at once may have, in a row of one register.
+const PAIRED: [(MsgpackKind, usize, bool); 7] = [
+    (MsgpackKind::Uint, 1, false),
+    (MsgpackKind::Int, 4, false),
+    (MsgpackKind::Uint, 2, true),
+    (MsgpackKind::Float, 8, false),
+    (MsgpackKind::Int, 8, true),
+    (MsgpackKind::Int, 2, false),
+    (MsgpackKind::Uint, 8, false),
+];
+
+/// As many as a message that goes a short way may have, in a row of three registers.
+const MANY: [(MsgpackKind, usize, bool); 15] = {
+    let mut columns = [(MsgpackKind::Uint, 8, false); 15];
+    columns[1] = (MsgpackKind::Uint, 1, false);
+    columns[5] = (MsgpackKind::Int, 1, true);
+    columns[9] = (MsgpackKind::Float, 8, true);
+    columns
+};
+
 fn message(code: Option<i64>, columns: &[(MsgpackKind, usize, bool)]) -> MsgpackMessageSpec {
     let field = |(index, (kind, width, nullable)): (usize, &(MsgpackKind, usize, bool))| MsgpackFieldSpec {
         name: format!("f{index}"),
@@ -55,7 +75,9 @@ fn message(code: Option<i64>, columns: &[(MsgpackKind, usize, bool)]) -> Msgpack
 /// A plan for messages told apart by their first element, or for one message.
 fn plan(has_code: bool) -> Plan {
     let (code, messages) = if has_code {
-        (Some(vec![StepSpec::Index(0)]), vec![message(Some(1), &MIXED), message(Some(2), &NUMBERS)])
+        let coded = [(1, &MIXED[..]), (2, &NUMBERS), (3, &PAIRED), (4, &MANY)]
+            .map(|(code, columns)| message(Some(code), columns));
+        (Some(vec![StepSpec::Index(0)]), coded.to_vec())
     } else {
         (None, vec![message(None, &MIXED)])
     };
@@ -71,7 +93,17 @@ fn plan(has_code: bool) -> Plan {
         .expect("the plan is sound")
 }
 
-/// The plan without the short way.
+/// The plan with the short way that every CPU has.
+fn plain_plan(has_code: bool) -> Plan {
+    let mut plan = plan(has_code);
+    let MessagesPlan::Msgpack(MsgpackPlan { messages, .. }) = &mut plan.messages else { panic!("it is msgpack") };
+    for flat in messages.iter_mut().filter_map(|message| message.flat.as_mut()) {
+        flat.wide = None;
+    }
+    plan
+}
+
+/// The plan without a short way.
 fn long_plan(has_code: bool) -> Plan {
     let mut plan = plan(has_code);
     let MessagesPlan::Msgpack(MsgpackPlan { heads, .. }) = &mut plan.messages else { panic!("it is msgpack") };
@@ -189,9 +221,19 @@ fn any_message(has_code: bool) -> impl Strategy<Value = Vec<u8>> {
     };
     let mixed = fields(&MIXED).prop_map(move |fields| if has_code { with(1, fields) } else { array(&fields) });
     let numbers = fields(&NUMBERS).prop_map(move |fields| with(2, fields));
+    let paired = fields(&PAIRED).prop_map(move |fields| with(3, fields));
+    let many = fields(&MANY).prop_map(move |fields| with(4, fields));
     let coded = prop::collection::vec(value(), 13).prop_map(move |fields| with(1, fields));
-    let odd = (0_u8..5, prop::collection::vec(value(), 1..15)).prop_map(move |(code, fields)| with(code, fields));
-    prop_oneof![6 => mixed, 6 => numbers, 1 => coded, 1 => odd]
+    let almost = (fields(&PAIRED), fields(&MANY), any::<bool>(), 1_usize..15, value()).prop_map(
+        move |(paired, many, is_many, index, value)| {
+            let (code, mut fields) = if is_many { (4, many) } else { (3, paired) };
+            let index = index % fields.len();
+            fields[index] = value;
+            with(code, fields)
+        },
+    );
+    let odd = (0_u8..6, prop::collection::vec(value(), 1..16)).prop_map(move |(code, fields)| with(code, fields));
+    prop_oneof![6 => mixed, 6 => numbers, 6 => paired, 3 => many, 6 => almost, 1 => coded, 1 => odd]
 }
 
 /// Packets of such messages; some have a wrong byte, and some end too early.
@@ -213,7 +255,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn both_ways_agree(
+    fn all_ways_agree(
         (has_code, bytes) in any::<bool>().prop_flat_map(|has_code| (Just(has_code), packet(has_code))),
         slack in prop::sample::select(vec![0_usize, 64, 100, 500]),
         is_whole in prop::bool::weighted(0.1),
@@ -222,8 +264,19 @@ proptest! {
     ) {
         let delimiter = if is_whole { Delimiter::Whole } else { Delimiter::Msgpack };
         let short = outcome(&plan(has_code), &bytes, slack, &delimiter, messages, skip);
-        prop_assert_eq!(short, outcome(&long_plan(has_code), &bytes, slack, &delimiter, messages, skip));
+        prop_assert_eq!(&short, &outcome(&plain_plan(has_code), &bytes, slack, &delimiter, messages, skip));
+        prop_assert_eq!(&short, &outcome(&long_plan(has_code), &bytes, slack, &delimiter, messages, skip));
     }
+}
+
+#[test]
+fn tables_grow_on_every_way() {
+    let message = |number: u64| array(&[vec![2], packed(number), packed(number << 20)]);
+    let bytes = (0..5_000).flat_map(message).collect::<Vec<_>>();
+    let [short, plain, long] = [plan(true), plain_plan(true), long_plan(true)]
+        .map(|plan| outcome(&plan, &bytes, 64, &Delimiter::Msgpack, Some(5_000), 0));
+    assert_eq!(long.counts.iter().sum::<u64>(), 5_000);
+    assert_eq!((&short, &plain), (&long, &long));
 }
 
 #[test]

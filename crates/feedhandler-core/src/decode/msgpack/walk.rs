@@ -2,12 +2,19 @@
 
 use super::MsgpackPlan;
 use super::codes::NO_CODE;
-use super::flat::MOST_FLAT_BYTES;
+use super::flat::{Flat, MOST_FLAT_BYTES};
+use super::head::Head;
+#[cfg(target_arch = "x86_64")]
+use super::way::AtOnce;
+use super::way::{Columns, Way};
+#[cfg(target_arch = "x86_64")]
+use super::wide::Wide;
+use super::widths::Widths;
 use crate::batch::BatchBuilder;
 use crate::decode::{Decoded, Decoder, Payload, Span, judge};
 use crate::filter::Verdict;
 use crate::framing::Delimiter;
-use crate::layout::{LEADING_WORDS, Leading};
+use crate::layout::Leading;
 use crate::malformed::Reason;
 use crate::msgpack::Reader;
 
@@ -19,15 +26,26 @@ pub(in crate::decode) fn packet(
     decoder: &mut Decoder,
     out: &mut BatchBuilder,
 ) -> Result<Decoded, Reason> {
-    let mut widths = std::mem::take(&mut decoder.widths);
     decoder.spans.clear();
-    let measured = if plan.heads.is_some() { widths.measure(payload.bytes, MOST_FLAT_BYTES) } else { &[] };
     let most = if let Delimiter::Whole = delimiter { 1 } else { u64::MAX };
     let last = payload.messages.unwrap_or(u64::MAX).min(most);
-    let walk = Walk { plan, payload, widths: measured, last, at: 0, place: 0, fates: Decoded::default(), decoder, out };
-    let fates = if walk.decoder.filter.is_none() { walk.decode::<false>() } else { walk.decode::<true>() };
+    let widths = std::mem::take(&mut decoder.widths);
+    let mut walk = Walk {
+        plan,
+        payload,
+        widths,
+        is_measured: false,
+        last,
+        at: 0,
+        place: 0,
+        fates: Decoded::default(),
+        decoder,
+        out,
+    };
+    let end = if walk.decoder.filter.is_none() { walk.decode::<false>() } else { walk.decode::<true>() };
+    let Walk { widths, fates, decoder, .. } = walk;
     decoder.widths = widths;
-    fates
+    end.map(|()| fates)
 }
 
 pub(in crate::decode) fn skip_at(slot: &[u8], at: usize, end: usize) -> Result<usize, Reason> {
@@ -43,7 +61,9 @@ pub(in crate::decode) fn skip_at(slot: &[u8], at: usize, end: usize) -> Result<u
 struct Walk<'a> {
     plan: &'a MsgpackPlan,
     payload: &'a Payload<'a>,
-    widths: &'a [u8],
+    /// Widths of the payload's values, once they were asked for.
+    widths: Widths,
+    is_measured: bool,
     /// Messages at which the way ends, if the bytes do not end before.
     last: u64,
     /// First byte of the next message, and how many messages there were before it.
@@ -55,7 +75,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn decode<const FILTERED: bool>(mut self) -> Result<Decoded, Reason> {
+    fn decode<const FILTERED: bool>(&mut self) -> Result<(), Reason> {
         let end = self.payload.bytes.len();
         while self.place < self.last && (self.at < end || self.payload.messages.is_some()) {
             if self.at >= end {
@@ -74,27 +94,65 @@ impl Walk<'_> {
         }
         self.fates.messages = self.place;
         self.fates.trailing_bytes = (end - self.at) as u64;
-        Ok(self.fates)
+        Ok(())
     }
 
     /// Decodes the messages of one flat type that come next; false where there is none.
-    #[inline(never)]
     fn short_way<const FILTERED: bool>(&mut self) -> bool {
+        let Some((flat, head)) = self.plan.flat_at(self.payload.bytes.slot(), self.at) else { return false };
+        #[cfg(target_arch = "x86_64")]
+        if let Some(wide) = &flat.wide {
+            // SAFETY: where a message has this way, the CPU has what it takes.
+            let is_any = unsafe { self.at_once::<FILTERED>(wide, head) };
+            return is_any || self.by_columns::<FILTERED>(flat, head, 1);
+        }
+        self.by_columns::<FILTERED>(flat, head, u64::MAX)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2")]
+    fn at_once<const FILTERED: bool>(&mut self, wide: &Wide, head: Head) -> bool {
+        if FILTERED {
+            // A row that nobody wants is written over by the next.
+            self.run::<_, true, false>(AtOnce(wide), head, u64::MAX)
+        } else {
+            self.run::<_, false, true>(AtOnce(wide), head, u64::MAX)
+        }
+    }
+
+    #[inline(never)]
+    fn by_columns<const FILTERED: bool>(&mut self, flat: &Flat, head: Head, most: u64) -> bool {
+        let mut widths = std::mem::take(&mut self.widths);
+        if !self.is_measured {
+            widths.measure(self.payload.bytes, MOST_FLAT_BYTES);
+            self.is_measured = true;
+        }
+        let is_any = self.run::<_, FILTERED, false>(Columns { flat, widths: widths.all() }, head, most);
+        self.widths = widths;
+        is_any
+    }
+
+    /// Decodes the messages that come next and begin with `head`, at most so many; false where none could be.
+    #[inline(always)]
+    fn run<W: Way, const FILTERED: bool, const BOTH: bool>(&mut self, way: W, head: Head, most: u64) -> bool {
         let (slot, end) = (self.payload.bytes.slot(), self.payload.bytes.len());
-        let Some((flat, head)) = self.plan.flat_at(slot, self.at) else { return false };
-        let stop = end.min((slot.len() + 1).saturating_sub(flat.most_bytes));
-        let (mut at, mut place) = (self.at, self.place);
+        let stop = end.min((slot.len() + 1).saturating_sub(way.readable_bytes()));
+        let (mut at, mut place, seq_step) = (self.at, self.place, self.payload.seq_step());
+        let last = self.last.min(place.saturating_add(most));
         let Decoder { spans, filter, .. } = &mut *self.decoder;
-        let mut run = self.out.run(head.table, head.code, self.last - place);
-        while at < stop && run.has_room() && head.is_at(slot, at) && (!FILTERED || place < self.last) {
-            let leading = self.payload.leading_of(place);
-            // SAFETY: up to `stop` the longest message of the type ends within the slot, and the widths go on for as long
-            // behind the payload; the row is one of the type's, which begins with the leading words.
-            let len = unsafe {
-                run.row().cast::<[u64; LEADING_WORDS]>().write_unaligned(leading.words());
-                flat.write(slot.as_ptr().add(at), self.widths.as_ptr().add(at), run.row())
-            };
-            let Some(next) = len.map(|len| at + len).filter(|next| *next <= end) else { break };
+        let mut run = self.out.run(head.table, head.code);
+        // SAFETY: the CPU has what the way takes.
+        let mut leading = unsafe { W::leading(&self.payload.leading_of(place)) };
+        while at < stop && place < last && run.room() > usize::from(BOTH) && head.is_at(slot, at) {
+            let from = slot.as_ptr().wrapping_add(at);
+            // SAFETY: the CPU has what the way takes.
+            let next_leading = unsafe { W::next(leading, seq_step) };
+            // SAFETY: up to `stop` what the way reads stands within the slot; there is room for the rows, which are of the type.
+            let ends = unsafe { way.write::<BOTH>([leading, next_leading], from, at, run.rows()) };
+            let next = at + ends.first;
+            if ends.first == 0 || next > end {
+                break;
+            }
             // SAFETY: the row was written.
             let row = unsafe { run.written() };
             let verdict = if FILTERED { judge(filter.as_ref(), head.table, row) } else { Verdict::Wanted };
@@ -105,7 +163,16 @@ impl Walk<'_> {
                 Verdict::Introduces => break,
             }
             spans.push(Span::new(at, next));
-            (at, place) = (next, place + 1);
+            let second_next = at + ends.second;
+            (at, place, leading) = (next, place + 1, next_leading);
+            if BOTH && second_next > at && second_next <= end && place < last && head.is_at(slot, at) {
+                // SAFETY: there is room for two, and the second was written.
+                unsafe { run.commit() };
+                spans.push(Span::new(at, second_next));
+                // SAFETY: the CPU has what the way takes.
+                leading = unsafe { W::next(leading, seq_step) };
+                (at, place) = (second_next, place + 1);
+            }
         }
         let (rows, messages) = (run.finish() as u64, place - self.place);
         (self.at, self.place) = (at, place);

@@ -21,7 +21,7 @@ const LANES: usize = 16;
 
 impl Widths {
     /// The widths of the values at the bytes of `payload`, and `margin` more that mean nothing.
-    pub fn measure(&mut self, payload: Padded<'_>, margin: usize) -> &[u8] {
+    pub fn measure(&mut self, payload: Padded<'_>, margin: usize) {
         let needed = payload.len().next_multiple_of(LANES) + margin;
         if self.0.len() < needed {
             self.0.resize(needed, 1);
@@ -30,6 +30,10 @@ impl Widths {
         let (widths, _) = self.0.as_chunks_mut();
         let chunks = payload.len().div_ceil(LANES);
         measure(&firsts[..chunks], &mut widths[..chunks]);
+    }
+
+    /// The widths that were measured last, and as many more as there is memory for.
+    pub fn all(&self) -> &[u8] {
         &self.0
     }
 }
@@ -88,7 +92,9 @@ mod tests {
 
     fn widths(payload: &[u8]) -> Vec<u8> {
         let slot = [payload, &[0; 64]].concat();
-        Widths::default().measure(Padded::new(&slot, payload.len()), 0)[..payload.len()].to_vec()
+        let mut widths = Widths::default();
+        widths.measure(Padded::new(&slot, payload.len()), 0);
+        widths.all()[..payload.len()].to_vec()
     }
 
     #[test]
@@ -116,7 +122,9 @@ mod tests {
     fn the_margin_holds_nothing_that_leads_astray() {
         let mut widths = Widths::default();
         let slot = [0xcf; 200];
-        assert!(widths.measure(Padded::new(&slot, 100), 50).len() >= 150);
-        assert!(widths.measure(Padded::new(&slot, 0), 50).iter().all(|width| usize::from(*width) <= MOST_VALUE_BYTES));
+        widths.measure(Padded::new(&slot, 100), 50);
+        assert!(widths.all().len() >= 150);
+        widths.measure(Padded::new(&slot, 0), 50);
+        assert!(widths.all().iter().all(|width| usize::from(*width) <= MOST_VALUE_BYTES));
     }
 }
