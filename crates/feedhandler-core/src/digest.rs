@@ -9,6 +9,13 @@
 //! become one number at the end. Measured decision: XXH3-64 of each message goes another way for each range of lengths,
 //! which in a feed of mixed types is mispredicted at every other message, and cost as much as writing its row.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m512i, _bzhi_u64, _mm512_add_epi64, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_mul_epu32,
+    _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shuffle_epi32, _mm512_srli_epi64, _mm512_storeu_si512,
+    _mm512_xor_si512,
+};
+
 use crate::decode::Span;
 
 /// A running digest.
@@ -56,55 +63,35 @@ impl Digest {
     #[inline]
     pub fn add(&mut self, slot: &[u8], spans: &[Span], number: impl Fn(u64) -> u64) {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("bmi2") {
-            // SAFETY: the CPU has just been asked for both.
-            return unsafe { self.add_avx512(slot, spans, number) };
+        if Wide::is_possible() {
+            // SAFETY: the CPU has just been asked.
+            return unsafe { self.add_wide(slot, spans, number) };
         }
-        let mut lanes = [0; STRIPE_WORDS];
-        for (span, index) in spans.iter().zip(0..) {
-            let key = key_of(number(index), span.len());
-            for (stripe, stripe_key) in span.of(slot).chunks(STRIPE_BYTES).zip(stripe_keys(key)) {
-                add_stripe(&mut lanes, stripe, stripe_key);
-            }
-        }
-        self.add_lanes(lanes);
+        // SAFETY: every CPU can do it.
+        unsafe { self.add_by::<Plain>(slot, spans, number) }
     }
 
-    /// The same with a register for the lanes; of a load only the message's bytes are looked at.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,bmi2")]
-    fn add_avx512(&mut self, slot: &[u8], spans: &[Span], number: impl Fn(u64) -> u64) {
-        use std::arch::x86_64::{
-            _bzhi_u64, _mm512_add_epi64, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_mul_epu32,
-            _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shuffle_epi32, _mm512_srli_epi64, _mm512_storeu_si512,
-            _mm512_xor_si512,
-        };
-        // SAFETY: the secret has 64 bytes.
-        let secret = unsafe { _mm512_loadu_si512(SECRET.as_ptr().cast()) };
-        let mut sum = _mm512_setzero_si512();
-        for (span, index) in spans.iter().zip(0..) {
-            let key = key_of(number(index), span.len());
-            for (stripe, stripe_key) in span.of(slot).chunks(STRIPE_BYTES).zip(stripe_keys(key)) {
-                #[expect(clippy::cast_possible_truncation, reason = "a stripe has at most 64 bytes")]
-                let kept = _bzhi_u64(u64::MAX, stripe.len() as u32);
-                // SAFETY: only bytes of the stripe are kept.
-                let words = unsafe { _mm512_maskz_loadu_epi8(kept, stripe.as_ptr().cast()) };
-                let keys = _mm512_xor_si512(secret, _mm512_set1_epi64(stripe_key.cast_signed()));
-                let keyed = _mm512_xor_si512(words, keys);
-                let products = _mm512_mul_epu32(keyed, _mm512_srli_epi64::<32>(keyed));
-                let across = _mm512_shuffle_epi32::<0b01_00_11_10>(words);
-                sum = _mm512_add_epi64(sum, _mm512_add_epi64(products, across));
-            }
-        }
-        let mut lanes = [0_u64; STRIPE_WORDS];
-        // SAFETY: the lanes have 64 bytes.
-        unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), sum) };
-        self.add_lanes(lanes);
+    fn add_wide(&mut self, slot: &[u8], spans: &[Span], number: impl Fn(u64) -> u64) {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { self.add_by::<Wide>(slot, spans, number) }
     }
 
-    fn add_lanes(&mut self, lanes: Lanes) {
-        let products = lanes.iter().zip(LANE_FACTORS).map(|(lane, factor)| lane.wrapping_mul(factor));
-        self.0 = products.fold(self.0, u64::wrapping_add);
+    /// # Safety
+    /// The CPU must have what `S` uses.
+    #[inline(always)]
+    unsafe fn add_by<S: Sum>(&mut self, slot: &[u8], spans: &[Span], number: impl Fn(u64) -> u64) {
+        // SAFETY: the caller vouches for the CPU.
+        let sum = unsafe {
+            let mut sum = S::new();
+            for (span, index) in spans.iter().zip(0..) {
+                sum.add(span.of(slot), number(index));
+            }
+            sum
+        };
+        // SAFETY: the caller vouches for the CPU.
+        self.merge(unsafe { sum.digest() });
     }
 
     /// Adds all that another digest has seen.
@@ -117,6 +104,101 @@ impl Digest {
     pub fn value(self) -> u64 {
         self.0
     }
+}
+
+/// A digest that is being made.
+pub trait Sum {
+    /// Of nothing yet.
+    ///
+    /// # Safety
+    /// The CPU must have what the implementation uses.
+    unsafe fn new() -> Self;
+
+    /// Adds a message under its number.
+    ///
+    /// # Safety
+    /// As [`Sum::new`].
+    unsafe fn add(&mut self, message: &[u8], number: u64);
+
+    /// What was added.
+    ///
+    /// # Safety
+    /// As [`Sum::new`].
+    unsafe fn digest(self) -> Digest;
+}
+
+/// As every CPU can.
+pub struct Plain(Lanes);
+
+impl Sum for Plain {
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        Self([0; STRIPE_WORDS])
+    }
+
+    #[inline(always)]
+    unsafe fn add(&mut self, message: &[u8], number: u64) {
+        let key = key_of(number, message.len());
+        for (stripe, stripe_key) in message.chunks(STRIPE_BYTES).zip(stripe_keys(key)) {
+            add_stripe(&mut self.0, stripe, stripe_key);
+        }
+    }
+
+    unsafe fn digest(self) -> Digest {
+        digest_of(self.0)
+    }
+}
+
+/// With a register for the lanes; of a load only the message's bytes are looked at. Needs AVX-512 F and BW, and BMI2.
+#[cfg(target_arch = "x86_64")]
+pub struct Wide(__m512i);
+
+#[cfg(target_arch = "x86_64")]
+impl Wide {
+    /// Whether the CPU has what it takes.
+    #[must_use]
+    pub fn is_possible() -> bool {
+        is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("bmi2")
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Sum for Wide {
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        // SAFETY: the caller vouches for the CPU.
+        Self(unsafe { _mm512_setzero_si512() })
+    }
+
+    #[inline(always)]
+    unsafe fn add(&mut self, message: &[u8], number: u64) {
+        let key = key_of(number, message.len());
+        for (stripe, stripe_key) in message.chunks(STRIPE_BYTES).zip(stripe_keys(key)) {
+            #[expect(clippy::cast_possible_truncation, reason = "a stripe has at most 64 bytes")]
+            let bytes = stripe.len() as u32;
+            // SAFETY: only bytes of the stripe are loaded, and the secret has 64; the caller vouches for the CPU.
+            unsafe {
+                let words = _mm512_maskz_loadu_epi8(_bzhi_u64(u64::MAX, bytes), stripe.as_ptr().cast());
+                let secret = _mm512_loadu_si512(SECRET.as_ptr().cast());
+                let keys = _mm512_xor_si512(secret, _mm512_set1_epi64(stripe_key.cast_signed()));
+                let keyed = _mm512_xor_si512(words, keys);
+                let products = _mm512_mul_epu32(keyed, _mm512_srli_epi64::<32>(keyed));
+                let across = _mm512_shuffle_epi32::<0b01_00_11_10>(words);
+                self.0 = _mm512_add_epi64(self.0, _mm512_add_epi64(products, across));
+            }
+        }
+    }
+
+    unsafe fn digest(self) -> Digest {
+        let mut lanes = [0_u64; STRIPE_WORDS];
+        // SAFETY: the lanes have 64 bytes; the caller vouches for the CPU.
+        unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), self.0) };
+        digest_of(lanes)
+    }
+}
+
+fn digest_of(lanes: Lanes) -> Digest {
+    Digest(lanes.iter().zip(LANE_FACTORS).map(|(lane, factor)| lane.wrapping_mul(factor)).fold(0, u64::wrapping_add))
 }
 
 impl std::fmt::Display for Digest {

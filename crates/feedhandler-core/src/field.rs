@@ -34,6 +34,12 @@ impl IntField {
         u64::BITS - self.shift
     }
 
+    /// Whether the most significant byte comes first.
+    #[must_use]
+    pub fn is_big(&self) -> bool {
+        self.big
+    }
+
     /// The field's value in what begins at `start` of `bytes`; `None` where `bytes` ends before the field does.
     ///
     /// Bytes behind the field are looked at where they exist and do not change the value.

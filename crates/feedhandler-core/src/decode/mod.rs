@@ -213,9 +213,7 @@ impl Decoder {
             MessagesPlan::Msgpack(messages) => msgpack::packet(messages, delimiter, payload, self, out),
         };
         match decoded {
-            Ok(mut decoded) => {
-                let number = |index| payload.digest_number(payload.skip + index);
-                decoded.digest.add(payload.bytes.slot(), &self.spans, number);
+            Ok(decoded) => {
                 if let Some(filter) = &mut self.filter {
                     filter.keep();
                 }

@@ -43,9 +43,12 @@ pub(in crate::decode) fn packet(
         out,
     };
     let end = if walk.decoder.filter.is_none() { walk.decode::<false>() } else { walk.decode::<true>() };
-    let Walk { widths, fates, decoder, .. } = walk;
+    let Walk { widths, mut fates, decoder, .. } = walk;
     decoder.widths = widths;
-    end.map(|()| fates)
+    end?;
+    let number = |index| payload.digest_number(payload.skip + index);
+    fates.digest.add(payload.bytes.slot(), &decoder.spans, number);
+    Ok(fates)
 }
 
 pub(in crate::decode) fn skip_at(slot: &[u8], at: usize, end: usize) -> Result<usize, Reason> {
