@@ -29,9 +29,13 @@ class UnknownCode(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """A range of sequence numbers that was lost, both ends included, and why."""
+    """A range of sequence numbers that was lost, both ends included, and why.
+
+    `session` is the number of the session among those of the channel, from 0 on.
+    """
 
     channel: str
+    session: int
     first: int
     last: int
     cause: str

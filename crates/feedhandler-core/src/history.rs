@@ -21,6 +21,8 @@ const SAMPLE_BYTES: usize = 96;
 pub struct Gap {
     /// Channel.
     pub channel: String,
+    /// Number of its session among those of the channel, from 0 on.
+    pub session: u32,
     /// First sequence number.
     pub first: u64,
     /// Last sequence number.
@@ -99,6 +101,8 @@ pub struct History {
     pub samples: Vec<Sample>,
     /// Units in all sessions that are over.
     pub expected: BTreeMap<String, u64>,
+    /// Sessions that are over, by channel.
+    sessions_over: BTreeMap<String, u32>,
 }
 
 impl History {
@@ -111,11 +115,13 @@ impl History {
             return;
         }
         let Event { first, last, cause, ts_ns, .. } = *event;
-        self.gaps.push(Gap { channel: channel.to_owned(), first, last, cause, ts_ns });
+        let session = self.sessions_over.get(channel).copied().unwrap_or(0);
+        self.gaps.push(Gap { channel: channel.to_owned(), session, first, last, cause, ts_ns });
     }
 
     pub(crate) fn note_session(&mut self, channel: &str, session: &Session) {
         *self.expected.entry(channel.to_owned()).or_default() += session.next - session.first;
+        *self.sessions_over.entry(channel.to_owned()).or_default() += 1;
         if self.sessions.len() == MOST_LISTED {
             self.sessions_omitted += 1;
         } else {

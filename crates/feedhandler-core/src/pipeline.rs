@@ -388,7 +388,7 @@ impl Pipeline {
             Verdict::Deliver { skip } => self.deliver(from, packet, skip),
             Verdict::Hold => self.hold(from, packet),
             Verdict::Unsequenced => self.deliver_unsequenced(from, packet),
-            Verdict::Duplicate => self.line(from).duplicate += 1,
+            Verdict::Duplicate => self.count_copy(from, packet),
             Verdict::Stale => self.line(from).stale += 1,
             Verdict::Implausible => self.refuse(from, Reason::ImplausibleSequence, packet.payload.bytes()),
             Verdict::Quiet | Verdict::Opens => self.count_quiet(from, packet.kind),
@@ -423,6 +423,8 @@ impl Pipeline {
 
     #[cold]
     fn open(&mut self, from: Origin, packet: &Packet<'_>) {
+        // What was lost of the session that ends is noted as that session's.
+        self.bring_events(from.channel);
         let channel = &mut self.channels[from.channel];
         if let Some(session) = channel.arbiter.session() {
             self.history.note_session(&channel.name, session);
@@ -446,6 +448,22 @@ impl Pipeline {
             }
             Err(reason) => {
                 self.channels[from.channel].arbiter.unusable(from.line, packet.sequence, packet.units, from.ts_ns);
+                self.refuse(from, reason, packet.payload.bytes());
+            }
+        }
+    }
+
+    /// Counts a copy of what was delivered; one whose framing lies is none.
+    #[inline]
+    fn count_copy(&mut self, from: Origin, packet: &Packet<'_>) {
+        let arbiter = &mut self.channels[from.channel].arbiter;
+        match Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages) {
+            Ok(()) => {
+                arbiter.duplicated(from.line, packet, from.ts_ns);
+                self.line(from).duplicate += 1;
+            }
+            Err(reason) => {
+                arbiter.unusable_copy(from.line, packet);
                 self.refuse(from, reason, packet.payload.bytes());
             }
         }

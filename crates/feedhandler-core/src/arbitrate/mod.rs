@@ -70,7 +70,8 @@ pub enum Verdict {
     },
     /// Check its framing, then [`Arbiter::hold`]: something in front of it is missing.
     Hold,
-    /// All of it was delivered before (some of it perhaps declared lost): it is counted and done with.
+    /// All of it was delivered before (some of it perhaps declared lost): check its framing, then
+    /// [`Arbiter::duplicated`].
     Duplicate,
     /// Its line goes on in a session that the channel has left.
     Stale,
@@ -295,15 +296,30 @@ impl Arbiter {
             return self.judge_quiet(packet.kind, end, &session, ts_ns, events);
         }
         self.counters.seen += packet.units;
-        if verdict == Verdict::Duplicate {
-            self.coverage.bring(line, first, end, session.next);
-            self.skew.on_copy(line, first, ts_ns);
-            self.count_old(first, end);
-        } else {
+        if verdict != Verdict::Duplicate {
             self.skew.on_first(line, first, ts_ns);
             self.note_head(first, packet);
         }
         verdict
+    }
+
+    /// Notes that the framing of a packet judged `Duplicate` was followed to its end: it is a copy.
+    #[inline]
+    pub fn duplicated(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64) {
+        let next = self.expected();
+        let first = self.extend(packet.sequence, next);
+        let end = first.saturating_add(packet.units);
+        self.coverage.bring(line, first, end, next);
+        self.skew.on_copy(line, first, ts_ns);
+        self.count_old(first, end);
+    }
+
+    /// Notes that a packet judged `Duplicate` is malformed: nothing is missing for it, and it brought nothing.
+    #[cold]
+    pub fn unusable_copy(&mut self, line: usize, packet: &Packet<'_>) {
+        let first = self.extend(packet.sequence, self.expected());
+        self.coverage.come_to(line, first.saturating_add(packet.units));
+        self.counters.seen -= packet.units;
     }
 
     #[inline]

@@ -19,6 +19,19 @@ fn a_malformed_copy_loses_to_a_good_one() {
 }
 
 #[test]
+fn a_malformed_copy_of_what_was_delivered_is_malformed_and_not_brought() {
+    let mut rig = Rig::new();
+    rig.on(A, 1, &packet(1, 4)).on(B, 2, &cut(packet(1, 4), 1)).on(B, 3, &packet(1, 4)).on(A, 4, &packet(4, 5));
+    rig.on(B, 5, &cut(packet(4, 5), 1)).finish();
+    let line = &rig.channel().lines[B].counters;
+    assert_eq!((line.duplicate, line.malformed), (1, 2));
+    assert_eq!((rig.units().seen, rig.units().duplicate, rig.units().lost()), (7, 3, 0));
+    let units = rig.channel().arbiter.line_units();
+    assert_eq!((units[B].brought, units[B].missed), (3, 1));
+    assert_eq!(rig.pipeline.mismatches(), 0);
+}
+
+#[test]
 fn what_is_malformed_on_every_line_is_lost_for_that_cause() {
     let mut rig = Rig::new();
     rig.on(A, 1, &packet(1, 2)).on(A, 2, &cut(packet(2, 4), 1)).on(B, 3, &cut(packet(2, 4), 1));
