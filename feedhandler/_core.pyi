@@ -178,11 +178,17 @@ class FileReader:
         Whether, once enough copies were measured, that follows the skew between the lines instead.
     instruments
         Instruments whose messages become rows, by unsigned number or by text; without any, all.
+    faults
+        What is done to the datagrams first: JSON of `replay.faults.Faults`.
+    truth
+        File that says what was done.
 
     Raises
     ------
     feedhandler.errors.CaptureError
         The file cannot be read, or is not what it should be.
+    feedhandler.errors.FaultError
+        A fault cannot be done.
     """
 
     def __new__(
@@ -196,6 +202,8 @@ class FileReader:
         grace_ns: int = 5_000_000,
         is_grace_adaptive: bool = False,
         instruments: Sequence[int | str] | None = None,
+        faults: bytes | None = None,
+        truth: str | None = None,
     ) -> FileReader: ...
     def next_batch(self) -> Batch | None:
         """Next batch, without the GIL; None at the end."""

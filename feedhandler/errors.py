@@ -296,5 +296,9 @@ class SinkError(FeedhandlerError):
         return f"{self.path}: {self.reason}"
 
 
+class FaultError(FeedhandlerError, ValueError):
+    """A fault that there is not, or that cannot be done to this feed."""
+
+
 class SendError(FeedhandlerError):
     """Datagrams cannot be sent: a destination, pacing or file that will not do, or the kernel's refusal."""

@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from feedhandler import _core
 from feedhandler.address import Address
@@ -15,6 +15,9 @@ from feedhandler.config import Grace, first_grace_us
 from feedhandler.filter import Instrument, compile_filter
 from feedhandler.protocol import Protocol, load
 from feedhandler.report import Report, parse
+
+if TYPE_CHECKING:  # replay stands on this package
+    from replay.faults import Faults
 
 Channels = Mapping[str, Sequence[str | Address]]
 """Name of a channel to the destinations that are its lines, such as ``{"mold": ["233.54.12.1:26477"]}``."""
@@ -39,6 +42,8 @@ class Reader:
         batch_messages: int,
         grace_us: Grace,
         instruments: Sequence[Instrument] | None,
+        faults: "Faults | None",
+        truth: str | None,
     ) -> None:
         self.protocol = protocol
         """What the file's messages are of."""
@@ -50,6 +55,8 @@ class Reader:
             grace_ns=first_grace_us(grace_us) * 1000,
             is_grace_adaptive=grace_us == "adaptive",
             instruments=compile_filter(instruments, protocol),
+            faults=None if faults is None else faults.to_json(protocol),
+            truth=truth,
         )
 
     def __iter__(self) -> Iterator[Batch]:
@@ -79,6 +86,8 @@ def read(
     batch_messages: int = 8192,
     grace_us: Grace = 5_000,
     instruments: Sequence[Instrument] | None = None,
+    faults: "Faults | None" = None,
+    truth: str | PathLike[str] | None = None,
 ) -> Reader:
     """Read a file of a protocol's messages into batches.
 
@@ -101,6 +110,11 @@ def read(
         The instruments that are wanted: text is a symbol, or the name that messages carry; an integer is the
         number that they carry. Messages about others become no rows, and are counted as filtered. Without
         any given, all are wanted.
+    faults
+        What is done to a capture's datagrams before they are read, in the capture's time; needs `channels`,
+        whose lines are the lines A, B, … of the faults.
+    truth
+        File for what was done to which packet, for `feedhandler.verify`.
 
     Raises
     ------
@@ -112,6 +126,8 @@ def read(
         A channel's destination is none.
     FilterError
         Messages of the protocol cannot be told apart by one of the instruments.
+    FaultError
+        A fault is of a line that there is not, or cannot be done to this protocol.
 
     Examples
     --------
@@ -127,6 +143,8 @@ def read(
         batch_messages=batch_messages,
         grace_us=grace_us,
         instruments=instruments,
+        faults=faults,
+        truth=None if truth is None else fspath(truth),
     )
 
 

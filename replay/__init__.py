@@ -4,10 +4,11 @@
 live on lines A and B. What is sent stays on this machine unless the sender is told otherwise.
 """
 
+from replay.faults import Faults
 from replay.feed import Feed
 from replay.generator import Generator
 from replay.pacing import Pacing
 from replay.pcap import Datagram, write_pcap
 from replay.sender import Replayed, Sender, Sent
 
-__all__ = ["Datagram", "Feed", "Generator", "Pacing", "Replayed", "Sender", "Sent", "write_pcap"]
+__all__ = ["Datagram", "Faults", "Feed", "Generator", "Pacing", "Replayed", "Sender", "Sent", "write_pcap"]

@@ -1,4 +1,4 @@
-"""The command line of feedhandler: ``run``, ``decode``, ``info``, ``replay``, ``check``, ``bench``, ``demo``.
+"""The command line of feedhandler: ``run``, ``decode``, ``info``, ``replay``, ``verify``, ``bench`` and more.
 
 General layout: each command has a module of its own and does little more than call the package; `options`
 holds what several of them take, `output` decides what goes to which stream, `tables` draws reports, and
@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 import typer
 
-from feedhandler.cli import bench, check, decode, demo, info, output, replay, run
+from feedhandler.cli import bench, check, decode, demo, info, output, replay, run, verify
 from feedhandler.errors import (
     AddressError,
+    FaultError,
     FeedhandlerError,
     FilterError,
     InvalidFileError,
@@ -28,14 +29,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, decode.decode, info.info, replay.replay, check.check, demo.demo):
+for command in (run.run, decode.decode, info.info, replay.replay, verify.verify, check.check, demo.demo):
     app.command()(command)
 app.add_typer(bench.app, name="bench")
 app.add_typer(bench.app, name="bench")
 
 FAILURE, USAGE = 1, 2
 
-_USAGE_ERRORS = (InvalidFileError, UnknownProtocolError, AddressError, FilterError)
+_USAGE_ERRORS = (InvalidFileError, UnknownProtocolError, AddressError, FilterError, FaultError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

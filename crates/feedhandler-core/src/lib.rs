@@ -21,6 +21,7 @@ pub mod decode;
 pub mod digest;
 pub mod event;
 pub mod event_fd;
+pub mod faults;
 pub mod feed;
 mod field;
 pub mod filter;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use feedhandler_core::capture::CaptureError;
+use feedhandler_core::faults::FaultError;
 use feedhandler_core::wire::WireError;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
@@ -22,6 +23,11 @@ pub fn capture_error(py: Python<'_>, error: &CaptureError) -> PyErr {
 pub fn wire_error(py: Python<'_>, error: &WireError) -> PyErr {
     let WireError { subject, doing, expected, found, remedy } = error;
     exception(py, "WireError", (subject, doing, expected, found, remedy))
+}
+
+/// Faults that cannot be injected.
+pub fn fault_error(py: Python<'_>, error: &FaultError) -> PyErr {
+    exception(py, "FaultError", (error.to_string(),))
 }
 
 /// Datagrams that cannot be sent.

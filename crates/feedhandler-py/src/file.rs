@@ -1,17 +1,20 @@
 //! Reading files.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use feedhandler_core::arbitrate::ArbiterOptions;
+use feedhandler_core::faults::{FaultsSpec, Truth};
 use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::batch::Batch;
-use crate::errors::capture_error;
+use crate::errors::{capture_error, fault_error};
 use crate::filter::{Instrument, filter};
 use crate::plan::Plan;
 
@@ -30,7 +33,7 @@ impl FileReader {
     #[new]
     #[pyo3(signature = (
         path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000, is_grace_adaptive=false,
-        instruments=None
+        instruments=None, faults=None, truth=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn new(
@@ -42,6 +45,8 @@ impl FileReader {
         grace_ns: u64,
         is_grace_adaptive: bool,
         instruments: Option<Vec<Instrument>>,
+        faults: Option<&[u8]>,
+        truth: Option<&str>,
     ) -> PyResult<Self> {
         let filter = filter(plan, instruments)?;
         let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
@@ -52,12 +57,19 @@ impl FileReader {
         if let Some(filter) = filter {
             feed.filter_by(filter);
         }
+        if let Some(faults) = faults {
+            let truth = open_truth(truth.map(Path::new))?;
+            feed.inject(faults_of(faults)?, &options.channels, truth).map_err(|error| fault_error(py, &error))?;
+        }
         Ok(Self(Mutex::new(feed)))
     }
 
     fn next_batch(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        let batch = py.detach(|| self.feed().next_batch());
-        batch.map(|batch| batch.map(Batch)).map_err(|error| capture_error(py, &error))
+        let batch = py.detach(|| self.feed().next_batch()).map_err(|error| capture_error(py, &error))?;
+        if batch.is_none() {
+            py.detach(|| self.feed().close_truth()).map_err(|error| fault_error(py, &error))?;
+        }
+        Ok(batch.map(Batch))
     }
 
     #[getter]
@@ -77,6 +89,17 @@ fn channel((name, lines): (String, Vec<(String, u16)>)) -> PyResult<ChannelSpec>
         Ok((address, port))
     });
     Ok(ChannelSpec { name, lines: lines.collect::<PyResult<_>>()? })
+}
+
+/// Faults, as Python describes them.
+pub fn faults_of(json: &[u8]) -> PyResult<FaultsSpec> {
+    serde_json::from_slice(json).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// A truth that goes to a file, or nowhere.
+pub fn open_truth(path: Option<&Path>) -> PyResult<Truth> {
+    let file = path.map(File::create).transpose()?;
+    Ok(Truth::new(file.map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write + Send>)))
 }
 
 /// JSON for Python.

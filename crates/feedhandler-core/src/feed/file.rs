@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::arbitrate::ArbiterOptions;
 use crate::batch::Batch;
 use crate::capture::{Capture, CaptureError, CaptureStats, FileKind, Source};
+use crate::faults::{FaultError, Faulted, FaultsSpec, Injector, LineName, Truth};
 use crate::feed::stamps::StampClock;
 use crate::filter::Filter;
 use crate::framing::Delimiter;
@@ -81,6 +82,14 @@ struct CaptureInput {
     other_datagrams: u64,
     clock: StampClock,
     doubtful: Option<Doubtful>,
+    faults: Option<Box<Faults>>,
+}
+
+/// Faults in front of the pipeline, and the channel and line that each of their lines is.
+struct Faults {
+    injector: Injector,
+    places: Vec<(usize, usize)>,
+    is_over: bool,
 }
 
 /// A datagram whose stamp leaps: it waits for the one behind it, which says whether the stamp can be believed.
@@ -128,7 +137,14 @@ impl FileFeed {
             let capture = Capture::new(source)?;
             let routes = Routes::new(&mut pipeline, &options.channels);
             let clock = StampClock::default();
-            Input::Capture(Box::new(CaptureInput { capture, routes, other_datagrams: 0, clock, doubtful: None }))
+            Input::Capture(Box::new(CaptureInput {
+                capture,
+                routes,
+                other_datagrams: 0,
+                clock,
+                doubtful: None,
+                faults: None,
+            }))
         };
         Ok(Self { pipeline, input, elapsed: Duration::ZERO, is_over: false })
     }
@@ -136,6 +152,28 @@ impl FileFeed {
     /// From now on only messages about instruments that `filter` wants become rows, and those that are about none.
     pub fn filter_by(&mut self, filter: Filter) {
         self.pipeline.filter_by(filter);
+    }
+
+    /// From now on datagrams meet faults before anything else does, in the capture's time; what was done goes to `truth`.
+    /// The lines are those of `channels`, in their order.
+    ///
+    /// # Errors
+    /// See [`FaultError`]; also where the file is no capture.
+    pub fn inject(&mut self, faults: FaultsSpec, channels: &[ChannelSpec], truth: Truth) -> Result<(), FaultError> {
+        let Input::Capture(input) = &mut self.input else { return Err(FaultError::NoLines) };
+        if channels.is_empty() {
+            return Err(FaultError::NoLines);
+        }
+        let (mut names, mut places) = (Vec::new(), Vec::new());
+        for (channel, spec) in channels.iter().enumerate() {
+            for (line, (address, port)) in spec.lines.iter().enumerate() {
+                names.push(LineName::new(names.len(), vec![SocketAddr::new(*address, *port).to_string()]));
+                places.push((channel, line));
+            }
+        }
+        let injector = Injector::new(faults, names, truth)?;
+        input.faults = Some(Box::new(Faults { injector, places, is_over: false }));
+        Ok(())
     }
 
     /// The next batch; none at the end.
@@ -156,6 +194,15 @@ impl FileFeed {
         let batch = self.pipeline.has_content().then(|| self.pipeline.take_batch());
         self.elapsed += began.elapsed();
         Ok(batch)
+    }
+
+    /// Ends the truth of what faults did; to be called behind the last batch, or where no more are wanted.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn close_truth(&mut self) -> Result<(), FaultError> {
+        let Input::Capture(input) = &mut self.input else { return Ok(()) };
+        input.faults.as_mut().map_or(Ok(()), |faults| faults.injector.close(None))
     }
 
     /// Bytes of the file read, and its length.
@@ -194,28 +241,92 @@ impl CaptureInput {
     /// Takes one datagram in; false at the end.
     #[inline]
     fn read(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
+        if self.faults.is_some() {
+            return self.read_faulty(pipeline);
+        }
         let Some(datagram) = self.capture.next_datagram()? else {
-            if let Some(doubtful) = self.doubtful.take() {
-                doubtful.settle(None, &mut self.clock, pipeline);
-            }
+            settle(&mut self.doubtful, None, &mut self.clock, pipeline);
             return Ok(false);
         };
-        let ts_ns = datagram.ts_ns;
         let Some((channel, line)) = self.routes.find(datagram.destination, pipeline) else {
             self.other_datagrams += 1;
             return Ok(true);
         };
-        if let Some(doubtful) = self.doubtful.take() {
-            doubtful.settle(Some(ts_ns), &mut self.clock, pipeline);
-        }
-        if self.clock.leaps(ts_ns) {
-            let payload = datagram.payload.bytes().to_vec();
-            self.doubtful = Some(Doubtful { channel, line, ts_ns, payload });
+        let from = Stamped { channel, line, ts_ns: datagram.ts_ns };
+        accept(from, datagram.payload, &mut self.doubtful, &mut self.clock, pipeline);
+        Ok(true)
+    }
+
+    /// The same with faults in between.
+    #[cold]
+    fn read_faulty(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
+        let Some(faults) = &mut self.faults else { return Ok(false) };
+        if let Some(Faulted { line, ts_ns, payload }) = faults.injector.take() {
+            let (channel, line) = faults.places[line];
+            let from = Stamped { channel, line, ts_ns };
+            accept(from, Padded::from(payload.as_slice()), &mut self.doubtful, &mut self.clock, pipeline);
             return Ok(true);
         }
-        let now_ns = self.clock.follow(ts_ns);
-        take_in(pipeline, channel, line, ts_ns, now_ns, datagram.payload);
+        if faults.is_over {
+            settle(&mut self.doubtful, None, &mut self.clock, pipeline);
+            return Ok(false);
+        }
+        match self.capture.next_datagram()? {
+            Some(datagram) => match self.routes.find(datagram.destination, pipeline) {
+                Some(place) => faults.offer(place, datagram.ts_ns, datagram.payload.bytes()),
+                None => self.other_datagrams += 1,
+            },
+            None => faults.finish(),
+        }
         Ok(true)
+    }
+}
+
+impl Faults {
+    fn offer(&mut self, place: (usize, usize), ts_ns: u64, payload: &[u8]) {
+        if let Some(line) = self.places.iter().position(|known| *known == place) {
+            self.injector.offer(line, ts_ns, payload);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.injector.finish();
+        self.is_over = true;
+    }
+}
+
+/// Where a datagram belongs, and its stamp.
+#[derive(Clone, Copy)]
+struct Stamped {
+    channel: usize,
+    line: usize,
+    ts_ns: u64,
+}
+
+/// Takes a datagram in, or lets it wait where nobody knows yet what its stamp is worth.
+#[inline]
+fn accept(
+    from: Stamped,
+    payload: Padded<'_>,
+    doubtful: &mut Option<Doubtful>,
+    clock: &mut StampClock,
+    pipeline: &mut Pipeline,
+) {
+    let Stamped { channel, line, ts_ns } = from;
+    settle(doubtful, Some(ts_ns), clock, pipeline);
+    if clock.leaps(ts_ns) {
+        *doubtful = Some(Doubtful { channel, line, ts_ns, payload: payload.bytes().to_vec() });
+        return;
+    }
+    let now_ns = clock.follow(ts_ns);
+    take_in(pipeline, channel, line, ts_ns, now_ns, payload);
+}
+
+/// Takes in what waited, given the stamp of what is behind it.
+#[inline]
+fn settle(doubtful: &mut Option<Doubtful>, next_ns: Option<u64>, clock: &mut StampClock, pipeline: &mut Pipeline) {
+    if let Some(doubtful) = doubtful.take() {
+        doubtful.settle(next_ns, clock, pipeline);
     }
 }
 

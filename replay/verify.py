@@ -1,0 +1,397 @@
+"""Verify: whether a receiver's report agrees with the truth about what was done to its lines.
+
+What must be so whatever the timing is computed from the truth alone, as sets of units: what came on which
+line, what came on none, how many copies there were. Only what was late depends on when; there, the report's
+own gaps are taken, and must be explained: what came and was called lost must have been delayed on every line
+that brought it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from feedhandler.ledger import ChannelLedger, LineLedger
+from feedhandler.report import Gap, Report
+from replay.ranges import Change, add, changes, end_of, stretches
+from replay.truth import Fate, Line, Record, Truth
+
+_MOST_NAMED: Final = 4
+"""Packets that one disagreement names."""
+
+_MOST_REMEMBERED: Final = 1_024
+"""Ranges that a receiver remembers to have declared lost: beyond them, late copies count as duplicates."""
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a report agrees with the truth.
+
+    Parameters
+    ----------
+    agrees
+        There is no disagreement.
+    disagreements
+        What is not as the truth says, and which packets it is about.
+    not_checked
+        What cannot be told from the truth, and so was not compared.
+    checked
+        What was compared, in all: datagrams, units, and what became of them.
+    """
+
+    agrees: bool
+    disagreements: tuple[str, ...]
+    not_checked: tuple[str, ...]
+    checked: dict[str, int]
+
+
+@dataclass
+class _Notes:
+    """What is found on the way."""
+
+    disagreements: list[str] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
+
+    def compare(self, what: str, expected: int, found: int, about: Iterable[Record] = ()) -> None:
+        """Note a number that is not as the truth says."""
+        if expected != found:
+            self.disagreements.append(f"{what}: expected {expected}, found {found}{_named(about)}")
+
+
+@dataclass
+class _Session:
+    """What left of a session on a line: copies of each unit, and how many of them were delayed."""
+
+    copies: Change = field(default_factory=Counter)
+    delayed: Change = field(default_factory=Counter)
+    announced: int = 0
+
+
+@dataclass
+class _Expected:
+    """What a line must have brought its receiver."""
+
+    line: Line
+    datagrams: int
+    kinds: Counter[str]
+    sessions: dict[int, _Session]
+    unsequenced_units: int
+
+    def records(self, *kinds: str) -> list[Record]:
+        """Return what made packets of these kinds, or lost them."""
+        return [
+            fate.content for fate in self.line.fates.values() if {fate.kind, fate.content.kind} & set(kinds)
+        ]
+
+
+def verify(truth: Truth, report: Report, clean: Report | None = None) -> Verification:
+    """Compare a receiver's report with the truth.
+
+    Parameters
+    ----------
+    truth
+        What was done to the lines.
+    report
+        What the receiver tells.
+    clean
+        What a receiver tells of the same feed without faults: the digests must be equal where nothing was
+        lost on every line, and nothing that left was changed.
+    """
+    notes = _Notes()
+    known = {name: _expected(line) for name, line in truth.lines.items()}
+    for channel in report.ledger.channels:
+        _channel(channel, _lines_of(channel, report, known, notes), report, notes)
+    for name, expected in known.items():
+        addresses = ", ".join(expected.line.head.addresses)
+        notes.disagreements.append(f"line {name} ({addresses}): expected a line of the report, found none")
+    if clean is not None:
+        _digest(truth, report, clean, notes)
+    return Verification(
+        agrees=not notes.disagreements,
+        disagreements=tuple(notes.disagreements),
+        not_checked=tuple(notes.not_checked),
+        checked=dict(notes.checked),
+    )
+
+
+def _expected(line: Line) -> _Expected:
+    """Return what left on a line: what was offered, less and more what was done to it."""
+    offered = line.offered
+    assert offered is not None  # a truth that was read to its end has it
+    sessions = {
+        number: _Session(changes((first, last, copies) for first, last, copies in session.runs))
+        for number, session in offered.sessions.items()
+    }
+    for number, session in offered.sessions.items():
+        sessions[number].announced = session.announced
+    kinds = Counter(
+        data=offered.data,
+        unsequenced=offered.unsequenced,
+        heartbeat=offered.heartbeats,
+        end_of_session=offered.ends_of_session,
+        malformed=offered.malformed,
+        unknown=offered.unknown,
+    )
+    expected = _Expected(line, offered.packets, kinds, sessions, offered.unsequenced_units)
+    for (_, copy), fate in line.fates.items():
+        if copy == 0:
+            _count(expected, fate, fate.content.kind, -1)
+        if fate.has_left:
+            _count(expected, fate, fate.kind, 1)
+    return expected
+
+
+def _count(expected: _Expected, fate: Fate, kind: str, change: int) -> None:
+    """Count a packet in, or out again."""
+    packet = fate.content
+    expected.datagrams += change
+    expected.kinds[kind] += change
+    if kind == "unsequenced":
+        expected.unsequenced_units += change * (packet.units or 0)
+    if kind != "data" or packet.session is None or packet.first is None or packet.last is None:
+        return
+    session = expected.sessions.setdefault(packet.session, _Session())
+    add(session.copies, packet.first, packet.last, change)
+    if change > 0 and fate.is_delayed:
+        add(session.delayed, packet.first, packet.last, change)
+
+
+def _lines_of(
+    channel: ChannelLedger, report: Report, known: dict[str, _Expected], notes: _Notes
+) -> list[_Expected | None]:
+    """Return what the truth says of each line of a channel, and take it out of what is known."""
+    found: list[_Expected | None] = []
+    number = report.ledger.channels.index(channel)
+    for place, line in enumerate(channel.lines):
+        names = {line.name, *_addresses(report, number, place)}
+        matching = [name for name, one in known.items() if names & {name, *one.line.head.addresses}]
+        by_address = [name for name in matching if names & set(known[name].line.head.addresses)]
+        chosen = next(iter(by_address or matching), None)
+        found.append(None if chosen is None else known.pop(chosen))
+        if chosen is None and line.datagrams:
+            notes.disagreements.append(f"{_place(channel, line)}: expected a line of the truth, found none")
+    return found
+
+
+def _addresses(report: Report, channel: int, line: int) -> Iterator[str]:
+    wire = report.wire if isinstance(report.wire, tuple) else ()
+    return (one.address for one in wire if (one.channel, one.line) == (channel, line))
+
+
+def _channel(
+    channel: ChannelLedger, lines: Sequence[_Expected | None], report: Report, notes: _Notes
+) -> None:
+    """Compare a channel."""
+    expected = [line for line in lines if line is not None]
+    if len(expected) != len(channel.lines):
+        return
+    is_misread = any(line.kinds["misread"] for line in expected)
+    for line, one in zip(channel.lines, expected, strict=True):
+        _datagrams(channel, line, one, notes, is_misread=is_misread)
+    if channel.unit == "nothing" or any(line.kinds["unknown"] for line in expected):
+        notes.not_checked.append(f"channel {channel.name}: units, since nothing numbers them in the truth")
+    elif is_misread:
+        about = [record for line in expected for record in line.records("misread")]
+        notes.not_checked.append(
+            f"channel {channel.name}: units, since packets pass for others{_named(about)}"
+        )
+    elif channel.units.stale:
+        notes.not_checked.append(
+            f"channel {channel.name}: units, since {channel.units.stale} came in a session that was left"
+        )
+    elif report.gaps_omitted:
+        notes.disagreements.append(
+            f"channel {channel.name}: expected every gap, found {report.gaps_omitted} left out"
+        )
+    else:
+        _units(channel, expected, report, notes)
+
+
+def _datagrams(
+    channel: ChannelLedger, line: LineLedger, expected: _Expected, notes: _Notes, *, is_misread: bool
+) -> None:
+    """Compare the fates of a line's datagrams."""
+    place = _place(channel, line)
+    dropped = line.dropped_socket_buffer + line.dropped_ring_full
+    notes.compare(f"{place}: datagrams that the receiver dropped itself", 0, dropped)
+    if dropped:
+        return
+    notes.compare(f"{place}: datagrams", expected.datagrams, line.datagrams, expected.line.records)
+    notes.checked["datagrams"] += expected.datagrams
+    if is_misread or expected.kinds["unknown"]:
+        return
+    kinds = expected.kinds
+    malformed = expected.records("malformed")
+    notes.compare(f"{place}: malformed", kinds["malformed"], line.malformed, malformed)
+    if not channel.units.stale:
+        quiet = expected.records("heartbeat", "end_of_session")
+        notes.compare(f"{place}: heartbeats", kinds["heartbeat"], line.heartbeats, quiet)
+        notes.compare(f"{place}: ends of session", kinds["end_of_session"], line.ends_of_session, quiet)
+        brought = line.accepted + line.duplicate
+        usable = kinds["data"] + kinds["unsequenced"]
+        notes.compare(f"{place}: accepted and duplicate", usable, brought, expected.records("data"))
+    notes.checked["malformed"] += kinds["malformed"]
+
+
+@dataclass
+class _Sums:
+    """What the truth and the gaps of the report make of a channel's units."""
+
+    lines: int
+    expected: int = 0
+    seen: int = 0
+    delivered: int = 0
+    late: int = 0
+    lost: int = 0
+    brought: list[int] = field(init=False)
+    missed: list[int] = field(init=False)
+    saved: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.brought, self.missed, self.saved = ([0] * self.lines for _ in range(3))
+
+
+def _units(channel: ChannelLedger, lines: Sequence[_Expected], report: Report, notes: _Notes) -> None:
+    """Compare what became of a channel's units."""
+    sessions = [session for session in report.sessions if session.channel == channel.name]
+    numbers = sorted({number for line in lines for number in line.sessions})
+    notes.compare(f"channel {channel.name}: sessions", len(numbers), len(sessions), _restarts(lines))
+    if len(numbers) != len(sessions):
+        return
+    sums, gaps = _Sums(len(lines)), [gap for gap in report.gaps if gap.channel == channel.name]
+    for place, (number, session) in enumerate(zip(numbers, sessions, strict=True)):
+        own = [line.sessions.get(number, _Session()) for line in lines]
+        lost = [gap for gap in gaps if gap.session == place]
+        _session(own, session.first, lost, sums, _Finder(channel.name, lines, number, notes))
+    _compare_sums(channel, lines, sums, len(gaps), notes)
+
+
+def _restarts(lines: Iterable[_Expected]) -> list[Record]:
+    return [record for line in lines for record in line.line.records if record.fault in {"restart", "jump"}]
+
+
+def _session(
+    lines: Sequence[_Session],
+    begins: int,
+    gaps: Sequence[Gap],
+    sums: _Sums,
+    finder: "_Finder",
+) -> None:
+    """Go through a session, a stretch of units of one kind at a time."""
+    lost = changes((gap.first, gap.last, 1) for gap in gaps)
+    ends = max((max(end_of(line.copies), line.announced) for line in lines), default=begins)
+    levels_of = [lost, *(line.copies for line in lines), *(line.delayed for line in lines)]
+    for first, end, levels in stretches(levels_of, {begins, ends}):
+        is_gap, copies, delayed = levels[0] > 0, levels[1 : 1 + len(lines)], levels[1 + len(lines) :]
+        units, total = end - first, sum(copies)
+        sums.seen += units * total
+        is_excused = sum(delayed) == total
+        if not begins <= first < ends:
+            if is_gap:
+                finder.tell(first, end, "no gap, since nothing tells of them", "a gap")
+            elif total and not is_excused:
+                finder.tell(first, end, "the session to begin with them", "it begins later")
+            continue
+        sums.expected += units
+        if total == 0 and not is_gap:
+            finder.tell(first, end, "a gap, since they came on no line", "none")
+        elif total and is_gap and not is_excused:
+            finder.tell(first, end, "no gap, since they came undelayed", "a gap")
+        _sum(sums, units, copies, is_gap=is_gap)
+
+
+def _sum(sums: _Sums, units: int, copies: Sequence[int], *, is_gap: bool) -> None:
+    total = sum(copies)
+    sums.lost += units if is_gap else 0
+    sums.late += units * total if is_gap else 0
+    sums.delivered += 0 if is_gap or not total else units
+    for line, count in enumerate(copies):
+        sums.brought[line] += units if count else 0
+        sums.missed[line] += units if total and not count else 0
+        sums.saved[line] += units if count and count == total and len(copies) > 1 else 0
+
+
+def _compare_sums(
+    channel: ChannelLedger, lines: Sequence[_Expected], sums: _Sums, gaps: int, notes: _Notes
+) -> None:
+    units, name = channel.units, f"channel {channel.name}"
+    unsequenced = sum(line.unsequenced_units for line in lines)
+    duplicates = [record for line in lines for record in line.line.records if record.fault == "duplicate"]
+    late = [record for line in lines for record in line.line.records if record.fault in {"delay", "reorder"}]
+    seen = sums.seen + unsequenced
+    notes.compare(f"{name}: units expected", sums.expected, channel.expected)
+    notes.compare(f"{name}: units seen", seen, units.seen, duplicates)
+    notes.compare(f"{name}: units delivered", sums.delivered, units.delivered + units.recovered)
+    notes.compare(f"{name}: units lost", sums.lost, units.lost)
+    notes.compare(f"{name}: units outside the sequence", unsequenced, units.unsequenced)
+    if gaps <= _MOST_REMEMBERED:
+        notes.compare(f"{name}: units late", sums.late, units.late, late)
+        notes.compare(
+            f"{name}: duplicate units", sums.seen - sums.delivered - sums.late, units.duplicate, duplicates
+        )
+    for number, (line, expected) in enumerate(zip(channel.lines, lines, strict=True)):
+        place, records = _place(channel, line), expected.line.records
+        notes.compare(f"{place}: units brought", sums.brought[number], line.units.brought, records)
+        notes.compare(f"{place}: units missed", sums.missed[number], line.units.missed, records)
+        notes.compare(f"{place}: units saved", sums.saved[number], line.units.saved, records)
+    counted = {"delivered": sums.delivered, "lost": sums.lost, "late": sums.late}
+    counted |= {"duplicate": sums.seen - sums.delivered - sums.late, "saved": sum(sums.saved)}
+    for what, count in counted.items():
+        notes.checked[f"units_{what}"] += count
+
+
+def _digest(truth: Truth, report: Report, clean: Report, notes: _Notes) -> None:
+    """Compare the digests, where the truth says that they are equal."""
+    fates = [fate for line in truth.lines.values() for fate in line.fates.values() if fate.has_left]
+    altered = [fate.content for fate in fates if fate.is_altered or fate.kind == "misread"]
+    rewritten = [
+        record
+        for line in truth.lines.values()
+        for record in line.records
+        if record.fault in {"restart", "jump", "stopped"}
+    ]
+    if report.ledger.lost:
+        notes.not_checked.append(f"the digest, since {report.ledger.lost} units were lost on every line")
+    elif altered or rewritten:
+        notes.not_checked.append(f"the digest, since packets came changed{_named(altered or rewritten)}")
+    elif report.digest != clean.digest:
+        notes.disagreements.append(f"digest: expected {clean.digest}, found {report.digest}")
+    else:
+        notes.checked["digests"] += 1
+
+
+@dataclass
+class _Finder:
+    """Finds the packets that a disagreement about some units is about."""
+
+    channel: str
+    lines: Sequence[_Expected]
+    session: int
+    notes: _Notes
+
+    def tell(self, first: int, end: int, expected: str, found: str) -> None:
+        """Note a disagreement about the units ``first`` to ``end - 1``."""
+        about = [
+            record
+            for line in self.lines
+            for record in line.line.records
+            if record.session == self.session and record.first is not None and record.last is not None
+            if record.first < end and record.last >= first
+        ]
+        text = f"channel {self.channel}: units {first} to {end - 1}: expected {expected}, found {found}"
+        self.notes.disagreements.append(text + (_named(about) or ": nothing was done to their packets"))
+
+
+def _place(channel: ChannelLedger, line: LineLedger) -> str:
+    return f"channel {channel.name}, line {line.name}"
+
+
+def _named(records: Iterable[Record]) -> str:
+    """Name packets, as many as are good to read."""
+    texts = list(dict.fromkeys(str(record) for record in records))
+    if not texts:
+        return ""
+    more = f"; and {len(texts) - _MOST_NAMED} more" if len(texts) > _MOST_NAMED else ""
+    return f" ({'; '.join(texts[:_MOST_NAMED])}{more})"
