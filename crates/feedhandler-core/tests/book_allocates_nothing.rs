@@ -4,6 +4,7 @@
 
 #![expect(clippy::similar_names, reason = "side and size are the words of every specification")]
 
+mod counting;
 #[path = "book/rig.rs"]
 #[allow(dead_code, reason = "shared with the other tests of books")]
 mod rig;
@@ -11,33 +12,9 @@ mod rig;
 #[allow(dead_code, reason = "shared with the other tests of books")]
 mod venue;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use rig::Rig;
 use venue::Side::{Buy, Sell};
 use venue::{Declared, Message};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 /// Orders of five instruments that come, change and go, on levels that come and go.
 fn messages(round: u64) -> Vec<Message> {
@@ -65,11 +42,12 @@ fn nothing_is_allocated_once_the_books_have_grown() {
         rig.packet(0, "MONDAY", seq, &messages);
         seq += u64::try_from(messages.len()).expect("few");
         let batch = rig.pipeline.take_batch();
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        rig.books.apply(&batch).expect("a batch of the same protocol");
-        assert_eq!(rig.books.changed().len(), 5);
+        let in_round = counting::allocations(|| {
+            rig.books.apply(&batch).expect("a batch of the same protocol");
+            assert_eq!(rig.books.changed().len(), 5);
+        });
         if round >= 100 {
-            allocations += ALLOCATIONS.load(Ordering::Relaxed) - before;
+            allocations += in_round;
         }
     }
     assert_eq!((allocations, rig.counters().applied), (0, 50_000));

@@ -4,37 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps says where it failed")]
 
+mod counting;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use feedhandler_core::receive::{FullPolicy, Mode, ReceiveOptions};
 use feedhandler_core::wait::{Wait, WaitOutcome};
 use feedhandler_core::wire::{BackendKind, LineSpec};
 use support::{local_line, send_numbers, sender_to, start, take_all_sent};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 #[test]
 fn neither_side_of_the_ring_allocates_after_the_start() {
@@ -55,8 +33,7 @@ fn check(options: &ReceiveOptions) {
     let filtered = LineSpec { sources: vec!["127.0.0.1".parse().unwrap()], ..local_line("A") };
     let mut receiver = start(&[filtered, local_line("B")], options);
     let senders = [0, 1].map(|line| sender_to(&receiver, line));
-    let mut allocations = 0;
-    for turn in 0..200 {
+    let mut turn = |turn| {
         // More than the ring holds, so that it is full again and again.
         for sender in &senders {
             send_numbers(sender, turn, 10);
@@ -65,11 +42,9 @@ fn check(options: &ReceiveOptions) {
             let taken = receiver.consumer().peek(3).filter(|slot| slot.payload.len() == 4).count();
             receiver.consumer().release(taken);
         }
-        if turn == 100 {
-            allocations = ALLOCATIONS.load(Ordering::Relaxed);
-        }
-    }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), allocations, "{options:?}");
+    };
+    (0..100).for_each(&mut turn);
+    assert_eq!(counting::allocations(|| (100..200).for_each(turn)), 0, "{options:?}");
     take_all_sent(&mut receiver);
     let counted: u64 = receiver.stats().iter().map(|line| line.datagrams + line.ring_drops).sum();
     assert_eq!(counted, 4_000);

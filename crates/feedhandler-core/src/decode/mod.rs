@@ -7,6 +7,8 @@ mod binary;
 mod code_text;
 mod msgpack;
 mod span;
+#[cfg(target_arch = "x86_64")]
+mod wide_leading;
 
 pub use binary::BinaryPlan;
 pub use msgpack::MsgpackPlan;

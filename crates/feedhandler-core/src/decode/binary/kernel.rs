@@ -1,10 +1,9 @@
 //! The ways to write a row that CPUs have. All give the same bytes.
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_set_epi64};
-
 use super::message::Message;
 use super::shuffle::{self, Shuffle};
+#[cfg(target_arch = "x86_64")]
+use crate::decode::wide_leading::WideLeading;
 use crate::layout::{LEADING_WORDS, Leading};
 
 /// A way to write rows.
@@ -106,25 +105,24 @@ pub(super) struct Avx512;
 
 #[cfg(target_arch = "x86_64")]
 impl Kernel for Avx512 {
-    type Leading = __m512i;
+    type Leading = WideLeading;
 
     #[inline(always)]
-    unsafe fn leading(leading: &Leading) -> __m512i {
-        let [seq, ts_recv_ns, channel] = leading.words().map(u64::cast_signed);
+    unsafe fn leading(leading: &Leading) -> WideLeading {
         // SAFETY: the caller vouches for the CPU.
-        unsafe { _mm512_set_epi64(0, 0, 0, 0, 0, channel, ts_recv_ns, seq) }
+        unsafe { WideLeading::new(leading) }
     }
 
     #[inline(always)]
-    unsafe fn next(leading: __m512i, step: u64) -> __m512i {
+    unsafe fn next(leading: WideLeading, step: u64) -> WideLeading {
         // SAFETY: the caller vouches for the CPU.
-        unsafe { _mm512_add_epi64(leading, _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, step.cast_signed())) }
+        unsafe { leading.next(step) }
     }
 
     #[inline(always)]
-    unsafe fn write_row(message: &Message, leading: __m512i, from: *const u8, to: *mut u8) {
+    unsafe fn write_row(message: &Message, leading: WideLeading, from: *const u8, to: *mut u8) {
         // SAFETY: the caller vouches for all of it.
-        unsafe { message.wide.write(leading, from, to) };
+        unsafe { message.wide.write(leading.register(), from, to) };
         for mend in &message.wide.mends {
             // SAFETY: the column lies within the row that has just been written.
             unsafe { mend.column(to) };

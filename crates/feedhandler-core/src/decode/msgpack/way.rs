@@ -1,14 +1,13 @@
 //! The ways to decode a flat message. All write the same rows; where one cannot, the next is asked.
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_set_epi64};
-
 use super::flat::Flat;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::LANES;
 use super::wide::Ends;
 #[cfg(target_arch = "x86_64")]
 use super::wide::Wide;
+#[cfg(target_arch = "x86_64")]
+use crate::decode::wide_leading::WideLeading;
 use crate::layout::{LEADING_WORDS, Leading};
 
 /// A way to decode the flat messages of one type.
@@ -97,7 +96,7 @@ pub(super) struct AtOnce<'a>(pub &'a Wide);
 
 #[cfg(target_arch = "x86_64")]
 impl Way for AtOnce<'_> {
-    type Leading = __m512i;
+    type Leading = WideLeading;
 
     #[inline(always)]
     fn readable_bytes(self) -> usize {
@@ -105,27 +104,26 @@ impl Way for AtOnce<'_> {
     }
 
     #[inline(always)]
-    unsafe fn leading(leading: &Leading) -> __m512i {
-        let [seq, ts_recv_ns, channel] = leading.words().map(u64::cast_signed);
+    unsafe fn leading(leading: &Leading) -> WideLeading {
         // SAFETY: the caller vouches for the CPU.
-        unsafe { _mm512_set_epi64(0, 0, 0, 0, 0, channel, ts_recv_ns, seq) }
+        unsafe { WideLeading::new(leading) }
     }
 
     #[inline(always)]
-    unsafe fn next(leading: __m512i, step: u64) -> __m512i {
+    unsafe fn next(leading: WideLeading, step: u64) -> WideLeading {
         // SAFETY: the caller vouches for the CPU.
-        unsafe { _mm512_add_epi64(leading, _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, step.cast_signed())) }
+        unsafe { leading.next(step) }
     }
 
     #[inline(always)]
     unsafe fn write<const BOTH: bool>(
         self,
-        leading: [__m512i; 2],
+        leading: [WideLeading; 2],
         from: *const u8,
         _: usize,
         rows: [*mut u8; 2],
     ) -> Ends {
         // SAFETY: the caller vouches for all of it.
-        unsafe { self.0.write::<BOTH>(leading, from, rows) }
+        unsafe { self.0.write::<BOTH>(leading.map(WideLeading::register), from, rows) }
     }
 }

@@ -1,0 +1,38 @@
+//! The leading columns of a row in a register of 64 bytes, where the rest of the row joins them.
+
+use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_set_epi64};
+
+use crate::layout::Leading;
+
+/// The columns, and zeros behind them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WideLeading(__m512i);
+
+impl WideLeading {
+    /// Takes the leading columns of a message.
+    ///
+    /// # Safety
+    /// The CPU must have AVX-512 F.
+    #[inline(always)]
+    pub unsafe fn new(leading: &Leading) -> Self {
+        let [seq, ts_recv_ns, channel] = leading.words().map(u64::cast_signed);
+        // SAFETY: the caller vouches for the CPU.
+        Self(unsafe { _mm512_set_epi64(0, 0, 0, 0, 0, channel, ts_recv_ns, seq) })
+    }
+
+    /// Those of a message whose sequence number is greater by `step`.
+    ///
+    /// # Safety
+    /// The CPU must have AVX-512 F.
+    #[inline(always)]
+    pub unsafe fn next(self, step: u64) -> Self {
+        // SAFETY: the caller vouches for the CPU.
+        Self(unsafe { _mm512_add_epi64(self.0, _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, step.cast_signed())) })
+    }
+
+    /// The row's first 64 bytes.
+    #[inline(always)]
+    pub fn register(self) -> __m512i {
+        self.0
+    }
+}
