@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import typer
 
-from feedhandler.cli import bench, check, decode, demo, info, output, replay, run, verify
+from feedhandler.cli import bench, check, decode, demo, doctor, info, output, replay, run, verify
 from feedhandler.errors import (
     AddressError,
     FaultError,
@@ -29,9 +29,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run.run, decode.decode, info.info, replay.replay, verify.verify, check.check, demo.demo):
+for command in (
+    run.run,
+    decode.decode,
+    info.info,
+    replay.replay,
+    verify.verify,
+    check.check,
+    doctor.doctor,
+    demo.demo,
+):
     app.command()(command)
-app.add_typer(bench.app, name="bench")
 app.add_typer(bench.app, name="bench")
 
 FAILURE, USAGE = 1, 2
