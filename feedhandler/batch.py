@@ -3,6 +3,7 @@
 `feedhandler.feed` and `feedhandler.reader` hand out batches; processors and sinks take them.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from feedhandler import _core
 from feedhandler.errors import UnknownMessageError
 from feedhandler.protocol import Protocol
+from feedhandler.protocol.message import PARENT
 from feedhandler.tables import Table, dtype_of, view_of
 from feedhandler.toml import nearest
 
@@ -17,13 +19,40 @@ _EVENT_DTYPE = dtype_of(_core.event_layout())
 _ORDER_DTYPE = dtype_of(_core.order_layout(), hidden=["code"])
 
 
+class _Groups:
+    """The rows of groups, told in the order of what they belong to.
+
+    Parameters
+    ----------
+    batch
+        Whose tables they are in.
+    protocol
+        Which tables belong to which.
+    """
+
+    def __init__(self, batch: "Batch", protocol: Protocol) -> None:
+        self._tables: dict[str, list[tuple[str, Table, list[int]]]] = {}
+        for name, rows in batch.items():
+            parent = protocol.messages[name].parent
+            if parent is not None:
+                self._tables.setdefault(parent, []).append((name, rows, rows[PARENT].tolist()))
+
+    def below(self, name: str, row: int) -> Iterator[tuple[str, np.void]]:
+        """Yield the rows of the groups that belong to a row of a table, each with those of its own groups."""
+        for group, rows, parents in self._tables.get(name, ()):
+            for index in range(bisect_left(parents, row), bisect_right(parents, row)):
+                yield group, rows[index]
+                yield from self.below(group, index)
+
+
 class Batch(Mapping[str, Table]):
     """Messages as columns: a mapping from the name of a message to a structured array of its rows.
 
     Every message of the protocol can be asked for; iteration, ``in`` and ``len`` know those that came. A
     table's leading columns are ``seq`` (u8), ``ts_recv_ns`` (u8, Unix epoch) and ``channel`` (u2); then come
-    the message's own fields. Arrays are read-only views without a copy, and stay valid for as long as they
-    are kept.
+    the message's own fields. Repeating groups of SBE messages are tables of their own, with the column
+    ``parent`` (u4) in front of their fields: the row of the enclosing table that a row belongs to. Arrays are
+    read-only views without a copy, and stay valid for as long as they are kept.
 
     Parameters
     ----------
@@ -112,14 +141,16 @@ class Batch(Mapping[str, Table]):
         return view_of(self.core.events(), _EVENT_DTYPE)
 
     def rows(self) -> Iterator[tuple[str, np.void]]:
-        """Iterate over the messages one by one, in the order of arrival.
+        """Iterate over the messages one by one, in the order of arrival; behind each, the rows of its groups.
 
         Every message becomes a Python object, at some microseconds each: for a look at the data. Where speed
         matters, work on the columns.
         """
         tables = {index: self[name] for name, index in self._tables.indices.items() if name in self}
+        groups = _Groups(self, self.protocol)
         for index, row in self.order.tolist():
             yield self.names[index], tables[index][row]
+            yield from groups.below(self.names[index], row)
 
     def _view(self, name: str) -> Table:
         index = self._tables.indices.get(name)

@@ -55,6 +55,7 @@ class _File(msgspec.Struct, frozen=True):
 
     protocol: str
     channel: tuple[_ChannelTable, ...]
+    schema: str | None = None
     wire: WireConfig = WireConfig()
     ring: RingConfig = RingConfig()
     arbitrate: ArbitrateConfig = ArbitrateConfig()
@@ -82,7 +83,7 @@ def load(path: str | Path) -> Config:
     place = Place(str(path), ConfigError)
     file = read(path, _File, place)
     _check_ring(file.ring, file.wire, place.at("ring"))
-    protocol = _protocol(file.protocol, path.parent, place.at("protocol"))
+    protocol = _protocol(file.protocol, file.schema, path.parent, place.at("protocol"))
     _check_filter(file.filter, protocol, place.at("filter", "instruments"))
     return Config(
         protocol=protocol,
@@ -109,11 +110,12 @@ def _check_ring(ring: RingConfig, wire: WireConfig, place: Place) -> None:
         raise place.at("full").error(expected, shown(ring.full))
 
 
-def _protocol(name: str, folder: Path, place: Place) -> Protocol:
+def _protocol(name: str, schema: str | None, folder: Path, place: Place) -> Protocol:
+    schema_path = None if schema is None else folder / schema
     if "/" in name or name.endswith(".toml"):
-        return load_protocol(folder / name)
+        return load_protocol(folder / name, schema_path)
     try:
-        return load_protocol(name)
+        return load_protocol(name, schema_path)
     except UnknownProtocolError as error:
         expected = f"one of {', '.join(error.shipped)}, or the path of a declaration ending in .toml"
         raise place.error(expected, shown(name), error.hint) from error

@@ -15,6 +15,7 @@ Instrument = str | int
 """An instrument: its symbol, or what messages name it by, which may be an integer."""
 
 _DECLARE = "declare [book] with the key instrument, the field that names it"
+_NOT_OF_SBE = "in SBE messages, entries of groups name instruments: select rows of their tables instead"
 _BITS = 64
 
 
@@ -45,7 +46,8 @@ def compile_instrument(instrument: Instrument, protocol: Protocol) -> Instrument
     """
     if not protocol.spec.instruments:
         expected = "a protocol whose declaration says where messages name their instrument"
-        raise FilterError(expected, f"{protocol.name}, whose does not", _DECLARE)
+        hint = _NOT_OF_SBE if protocol.encoding == "sbe" else _DECLARE
+        raise FilterError(expected, f"{protocol.name}, whose does not", hint)
     if isinstance(instrument, str):
         _check_text(instrument, protocol)
         return instrument

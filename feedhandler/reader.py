@@ -82,6 +82,7 @@ def read(
     path: str | PathLike[str],
     protocol: str | Path | Protocol,
     *,
+    schema: str | PathLike[str] | None = None,
     channels: Channels | None = None,
     batch_messages: int = 8192,
     grace_us: Grace = 5_000,
@@ -98,6 +99,8 @@ def read(
         gzip or zstd. It is told apart by its content.
     protocol
         Name of a shipped protocol, path of a declaration, or a protocol.
+    schema
+        Path of the SBE schema of the messages, where the protocol needs one; as of `feedhandler.protocol`.
     channels
         Which destinations are lines of which channel; others are left out. Without any, each destination is a
         channel of its own.
@@ -135,7 +138,7 @@ def read(
     >>> for batch in fh.read("day.pcapng.zst", protocol="itch50"):  # doctest: +SKIP
     ...     print(batch["add_order"]["price"].max())
     """
-    loaded = protocol if isinstance(protocol, Protocol) else load(protocol)
+    loaded = protocol if isinstance(protocol, Protocol) else load(protocol, schema)
     return Reader(
         fspath(path),
         loaded,

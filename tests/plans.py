@@ -8,16 +8,23 @@ from pathlib import Path
 
 import msgspec
 
-from feedhandler.protocol import load, shipped
+from feedhandler.protocol import load, needs_schema, shipped
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "crates" / "feedhandler-core" / "tests" / "plans"
+SCHEMAS = ROOT / "tests" / "schemas"
 EXAMPLE = ROOT / "configs" / "protocols" / "crypto_trades.toml"
 
 
 def plans() -> dict[Path, bytes]:
     """Return the files and what should stand in them."""
-    protocols = [*map(load, shipped()), load(EXAMPLE)]
+    whole = [load(name) for name in shipped() if not needs_schema(name)]
+    protocols = [
+        *whole,
+        load("cme-mdp3", SCHEMAS / "book.xml"),
+        load(SCHEMAS / "everything.toml"),
+        load(EXAMPLE),
+    ]
     return {FOLDER / f"{protocol.name}.json": pretty(protocol.spec_json()) for protocol in protocols}
 
 

@@ -17,6 +17,7 @@ from feedhandler.protocol.spec import (
     LengthSpec,
     MsgpackHeaderSpec,
     MsgpackMessagesSpec,
+    SbeMessagesSpec,
     StepSpec,
     WholeSpec,
 )
@@ -40,6 +41,7 @@ def packet_of_all(protocol: Protocol) -> bytes:
 
 
 def _plain_message(protocol: Protocol, message: Message) -> bytes:
+    assert not isinstance(protocol.spec.messages, SbeMessagesSpec)
     code = _codes(protocol, message)[0] if protocol.spec.messages.code is not None else None
     if isinstance(protocol.spec.messages, BinaryMessagesSpec):
         assert message.length is not None
@@ -153,6 +155,7 @@ def _binary_message(draw: DrawFn, protocol: Protocol, message: Message) -> bytes
 
 
 def _codes(protocol: Protocol, message: Message) -> Sequence[int | str]:
+    assert not isinstance(protocol.spec.messages, SbeMessagesSpec)
     (codes,) = (each.codes for each in protocol.spec.messages.messages if each.name == message.name)
     return [code.value for code in codes]
 

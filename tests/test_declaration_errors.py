@@ -130,7 +130,7 @@ BINARY_FAULTS = [
     Fault(
         'encoding = "binary"',
         'encoding = "bianry"',
-        "encoding: expected one of 'binary', 'msgpack', found 'bianry' (did you mean 'binary'?)",
+        "encoding: expected one of 'binary', 'msgpack', 'sbe', found 'bianry' (did you mean 'binary'?)",
     ),
     Fault(
         'name = "venue"',
@@ -766,9 +766,9 @@ def test_unknown_name_lists_what_is_shipped() -> None:
 
     assert str(caught.value) == (
         "unknown protocol 'itch5' (did you mean 'itch50'?): expected one of "
-        "iex-deep, iex-tops, itch50, msgpack, or the path of a declaration ending in .toml"
+        "cme-mdp3, iex-deep, iex-tops, itch50, msgpack, or the path of a declaration ending in .toml"
     )
-    assert caught.value.shipped == ("iex-deep", "iex-tops", "itch50", "msgpack")
+    assert caught.value.shipped == ("cme-mdp3", "iex-deep", "iex-tops", "itch50", "msgpack")
 
 
 TOKENS = [

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from random_packets import packet_of_all, packets
 
 import feedhandler as fh
-from feedhandler.protocol import shipped
+from feedhandler.protocol import needs_schema, shipped
 
-PROTOCOLS = [*shipped(), str(ROOT / "configs" / "protocols" / "crypto_trades.toml")]
+WHOLE = [name for name in shipped() if not needs_schema(name)]
+PROTOCOLS = [*WHOLE, str(ROOT / "configs" / "protocols" / "crypto_trades.toml")]
 
 
 @dataclass

@@ -9,8 +9,11 @@ import msgspec
 import pytest
 from captures import ROOT
 
-from feedhandler.protocol import Action, Event, Kind, Protocol, load, shipped
+from feedhandler.protocol import Action, Event, Kind, Protocol, load, needs_schema, shipped
 from feedhandler.protocol.spec import BinaryHeaderSpec, IntSpec, ProtocolSpec
+
+WHOLE = [name for name in shipped() if not needs_schema(name)]
+"""What is shipped and needs nothing else."""
 
 EXAMPLE = ROOT / "configs" / "protocols" / "crypto_trades.toml"
 
@@ -20,10 +23,10 @@ def declaration_of(name: str) -> Path:
 
 
 def test_ships_the_protocols_it_names() -> None:
-    assert shipped() == ("iex-deep", "iex-tops", "itch50", "msgpack")
+    assert shipped() == ("cme-mdp3", "iex-deep", "iex-tops", "itch50", "msgpack")
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", WHOLE)
 def test_name_and_path_are_the_same_protocol(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +69,7 @@ def test_message_says_what_the_specification_calls_it() -> None:
 
 
 def test_message_type_is_the_first_column_of_every_message() -> None:
-    for name in shipped():
+    for name in WHOLE:
         for message in load(name).messages.values():
             assert next(iter(message.fields)) == "message_type"
 
@@ -181,7 +184,7 @@ def test_msgpack_values_are_found_by_position_or_by_key() -> None:
     assert (ticker["last"].optional, ticker["last"].nullable, ticker["last"].null) == (False, True, None)
 
 
-@pytest.mark.parametrize("protocol", [*map(load, shipped()), load(EXAMPLE)], ids=lambda p: p.name)
+@pytest.mark.parametrize("protocol", [*map(load, WHOLE), load(EXAMPLE)], ids=lambda p: p.name)
 def test_specification_travels_as_json(protocol: Protocol) -> None:
     assert msgspec.json.decode(protocol.spec_json(), type=ProtocolSpec) == protocol.spec
 

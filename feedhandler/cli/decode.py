@@ -31,6 +31,7 @@ def decode(
     protocol: Annotated[
         str | None, typer.Option("--protocol", "-p", help="Name or declaration file.", show_default=False)
     ] = None,
+    schema: options.Schema = None,
     channel: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,14 +53,21 @@ def decode(
         ),
     ] = None,
     out: options.Out = None,
-    head: Annotated[int, typer.Option(min=0, help="Show the first N messages.")] = 0,
+    head: Annotated[int, typer.Option(min=0, help="Show the first N messages, and entries of groups.")] = 0,
     as_json: options.AsJson = False,
 ) -> None:
     """Decode a capture or a file of messages, and report what was in it.
 
     Example: feedhandler decode day.pcapng.zst --protocol itch50 --out day.parquet
     """
-    reader = _reader(file, protocol, channel or [], config, instrument or [])
+    reader = _reader(
+        file,
+        protocol=protocol,
+        schema=schema,
+        channels=channel or [],
+        config=config,
+        instruments=instrument or [],
+    )
     first = _decode(reader, out, head)
     report = reader.report()
     json: dict[str, Any] = msgspec.to_builtins(report) | ({"head": first} if head else {})
@@ -73,17 +81,25 @@ def decode(
 
 
 def _reader(
-    file: Path, protocol: str | None, channels: list[str], config: Path | None, instruments: list[str]
+    file: Path,
+    *,
+    protocol: str | None,
+    schema: Path | None,
+    channels: list[str],
+    config: Path | None,
+    instruments: list[str],
 ) -> Reader:
     lines = options.channels(channels)
     if config is None:
         if protocol is None:
             raise typer.BadParameter("give one, or a --config that has one", param_hint="--protocol")
-        named = load_protocol(protocol)
+        named = load_protocol(protocol, schema)
         return read(file, named, channels=lines, instruments=_instruments(instruments, named))
     loaded = load(config)
     own = {channel.name: [line.address for line in channel.lines] for channel in loaded.channels}
-    named = load_protocol(protocol) if protocol else loaded.protocol
+    if schema is not None and protocol is None:
+        raise typer.BadParameter("give its --protocol as well, or neither", param_hint="--schema")
+    named = load_protocol(protocol, schema) if protocol else loaded.protocol
     return read(
         file,
         named,

@@ -16,6 +16,10 @@ Out = Annotated[
     Path | None,
     typer.Option(help="Write the messages to X.parquet, X.arrow, X.npz or X.csv.", show_default=False),
 ]
+Schema = Annotated[
+    Path | None,
+    typer.Option(help="SBE schema (XML) of the messages, where the protocol needs one.", show_default=False),
+]
 
 
 def channels(texts: list[str]) -> Channels:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Encoding = Literal["binary", "msgpack"]
+HeaderEncoding = Literal["binary", "msgpack"]
+Encoding = Literal["binary", "msgpack", "sbe"]
 Order = Literal["big", "little"]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Signed64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -89,9 +90,9 @@ class FramingTable(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     counts: Literal["messages", "packets", "nothing"]
-    delimiter: Literal["whole", "length", "msgpack", "msgpack_array"]
+    delimiter: Literal["whole", "length", "msgpack", "msgpack_array", "sbe"]
     first_sequence: Natural = 1
-    header_encoding: Encoding = "binary"
+    header_encoding: HeaderEncoding = "binary"
     header: tuple[HeaderFieldTable, ...] = ()
     block: tuple[HeaderFieldTable, ...] = ()
 
@@ -157,7 +158,9 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     encoding: Encoding
     framing: FramingTable
-    messages: dict[str, MessageTable]
+    messages: dict[str, MessageTable] = {}
+    schema: str | None = None
+    data_bytes: Annotated[int, msgspec.Meta(ge=1, le=65_507)] = 64
     title: str = ""
     version: str = ""
     specification: str = ""

@@ -26,6 +26,7 @@ from feedhandler.protocol.spec import (
     MsgpackSpec,
     NoHeaderSpec,
     PayloadLengthSpec,
+    SbeMessagesDelimiterSpec,
     SessionSpec,
     WholeSpec,
 )
@@ -198,9 +199,20 @@ def _delimiter(framing: FramingTable, declaration: Declaration, where: Place) ->
         raise where.at("block").error('no block, which only delimiter = "length" has', "one")
     if kind == "whole":
         return WholeSpec()
-    if declaration.encoding != "msgpack":
-        raise where.at("delimiter").error("'whole' or 'length' for binary messages", shown(kind))
+    if kind == "sbe" or declaration.encoding != "msgpack":
+        return _without_block(kind, declaration, where)
     return MsgpackSpec() if kind == "msgpack" else MsgpackArraySpec()
+
+
+def _without_block(kind: str, declaration: Declaration, where: Place) -> DelimiterSpec:
+    if kind == declaration.encoding == "sbe":
+        return SbeMessagesDelimiterSpec()
+    words = {
+        "sbe": "'whole', 'length' or 'sbe' for SBE messages",
+        "binary": "'whole' or 'length' for binary messages",
+    }
+    expected = words.get(declaration.encoding, "another for msgpack messages: sbe is for those of SBE")
+    raise where.at("delimiter").error(expected, shown(kind))
 
 
 def _block(tables: tuple[HeaderFieldTable, ...], declaration: Declaration, where: Place) -> LengthSpec:

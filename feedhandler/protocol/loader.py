@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from os import PathLike
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from feedhandler.protocol.declaration import Declaration, Encoding
 from feedhandler.protocol.framing import read_file_form, read_framing
 from feedhandler.protocol.layout import lay_out
 from feedhandler.protocol.message import Message
+from feedhandler.protocol.sbe import Source, compile_schema, read_schema, read_sources
 from feedhandler.protocol.spec import ProtocolSpec
 from feedhandler.tables import Dtype, Tables
 from feedhandler.toml import Place, nearest, parse, read_text, shown
@@ -45,7 +47,7 @@ class Protocol:
     encoding
         What messages are made of.
     messages
-        Messages by name.
+        Messages by name; of SBE, their groups as well.
     spec
         Framing, file form and layouts, every default resolved.
     title, version, specification
@@ -98,7 +100,20 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(_SUFFIX) for file in files if file.name.endswith(_SUFFIX)))
 
 
-def load(name_or_path: str | Path) -> Protocol:
+def needs_schema(name: str) -> bool:
+    """Return whether the messages of a shipped protocol are those of an SBE schema, which has to be given.
+
+    Raises
+    ------
+    UnknownProtocolError
+        No protocol of that name is shipped.
+    """
+    file = _shipped_file(name)
+    declared = _declaration(file.read_text(encoding="utf-8"), file.name)
+    return declared.encoding == "sbe" and declared.schema is None
+
+
+def load(name_or_path: str | Path, schema: str | PathLike[str] | None = None) -> Protocol:
     """Load a protocol.
 
     Parameters
@@ -107,13 +122,16 @@ def load(name_or_path: str | Path) -> Protocol:
         The name of a shipped protocol, such as ``itch50``; or the path of a declaration: a `Path`, or text
         with a path separator in it or ``.toml`` at its end. A file is read each time, and what it says is
         worked out again only where it has changed.
+    schema
+        Path of the SBE schema that says what messages hold, where the declaration names none, or another.
 
     Raises
     ------
     UnknownProtocolError
         No protocol of that name is shipped.
     DeclarationError
-        The declaration cannot be read or is wrong; the error says where, what was expected, what was found.
+        The declaration or the schema cannot be read or is wrong, or a schema is needed and there is none; the
+        error says where, what was expected, what was found.
 
     Examples
     --------
@@ -122,16 +140,40 @@ def load(name_or_path: str | Path) -> Protocol:
     """
     if isinstance(name_or_path, Path) or "/" in name_or_path or name_or_path.endswith(_SUFFIX):
         path = Path(name_or_path)
-        return _declared(read_text(path, Place(str(path), DeclarationError)), str(path))
-    file = _shipped_file(name_or_path)
-    return _declared(file.read_text(encoding="utf-8"), file.name)
+        text, file, folder = read_text(path, Place(str(path), DeclarationError)), str(path), path.parent
+    else:
+        shipped_file = _shipped_file(name_or_path)
+        text, file, folder = shipped_file.read_text(encoding="utf-8"), shipped_file.name, Path()
+    declared = _declaration(text, file)
+    return _declared(text, file, _schema(declared, folder, schema, Place(file, DeclarationError)))
 
 
 @lru_cache(maxsize=_MOST_LOADED)
-def _declared(text: str, file: str) -> Protocol:
-    """Return the protocol that a file's text declares: the same one for the same text, as it is immutable."""
-    place = Place(file, DeclarationError)
-    return resolve(parse(text, Declaration, place), place)
+def _declaration(text: str, file: str) -> Declaration:
+    return parse(text, Declaration, Place(file, DeclarationError))
+
+
+@lru_cache(maxsize=_MOST_LOADED)
+def _declared(text: str, file: str, schema: tuple[Source, ...]) -> Protocol:
+    """Return the protocol that files declare: the same one for the same text, as it is immutable."""
+    return resolve(_declaration(text, file), Place(file, DeclarationError), schema)
+
+
+def _schema(
+    declaration: Declaration, folder: Path, given: str | PathLike[str] | None, place: Place
+) -> tuple[Source, ...]:
+    """Return the files of a protocol's schema: of the one that is given, or else declared."""
+    if declaration.encoding != "sbe":
+        if declaration.schema is None and given is None:
+            return ()
+        found = shown(declaration.schema if given is None else str(given))
+        raise place.at("schema").error("no schema, which only encoding = 'sbe' has", found)
+    if given is not None:
+        return read_sources(Path(given))
+    if declaration.schema is not None:
+        return read_sources(folder / declaration.schema)
+    hint = "its messages are those of the schema file that the venue gives out: schema=PATH, or --schema PATH"
+    raise place.at("schema").error("an SBE schema", "none", hint)
 
 
 def _shipped_file(name: str) -> Traversable:
@@ -141,8 +183,8 @@ def _shipped_file(name: str) -> Traversable:
     return resources.files("feedhandler") / "protocols" / f"{name}{_SUFFIX}"
 
 
-def resolve(declaration: Declaration, place: Place) -> Protocol:
-    """Return the protocol that a declaration describes.
+def resolve(declaration: Declaration, place: Place, schema: tuple[Source, ...] = ()) -> Protocol:
+    """Return the protocol that a declaration describes, and a schema where its messages are of one.
 
     Raises
     ------
@@ -151,6 +193,8 @@ def resolve(declaration: Declaration, place: Place) -> Protocol:
     """
     if not _NAME.fullmatch(declaration.name):
         raise place.at("name").error("a name such as my-venue or itch50", shown(declaration.name))
+    if declaration.encoding == "sbe":
+        return _resolve_sbe(declaration, place, schema)
     messages = with_codes(lay_out(declaration, place), declaration, place)
     framing = read_framing(declaration, place)
     file = read_file_form(declaration, messages, place)
@@ -166,4 +210,30 @@ def resolve(declaration: Declaration, place: Place) -> Protocol:
         version=declaration.version,
         specification=declaration.specification,
         book=book,
+    )
+
+
+def _resolve_sbe(declaration: Declaration, place: Place, sources: tuple[Source, ...]) -> Protocol:
+    """Return a protocol whose messages are those of a schema."""
+    without = {
+        "messages": declaration.messages,
+        "common": declaration.common.fields,
+        "discriminator": declaration.discriminator,
+        "file": declaration.file,
+        "book": declaration.book,
+    }
+    for key, value in without.items():
+        if value:
+            raise place.at(key).error("no such key beside encoding = 'sbe'", "one", "the schema says it")
+    schema = read_schema(sources)
+    messages = compile_schema(schema, declaration.data_bytes)
+    version = f"schema {schema.id} version {schema.version}"
+    return Protocol(
+        name=declaration.name,
+        encoding=declaration.encoding,
+        messages=messages.tables,
+        spec=ProtocolSpec(declaration.name, read_framing(declaration, place), None, messages.spec),
+        title=declaration.title,
+        version=f"{declaration.version}, {version}" if declaration.version else version,
+        specification=declaration.specification,
     )

@@ -17,6 +17,13 @@ LEADING_COLUMNS = ("seq", "ts_recv_ns", "channel")
 """The columns every table of a batch begins with, whatever the protocol."""
 
 
+PARENT = "parent"
+"""The column behind them in the table of a group: the row of the enclosing table that a row belongs to."""
+
+Constant = int | float | bytes
+"""A value that every message has, and which is not on the wire."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """A field of a message, and so a column of its table.
@@ -32,7 +39,8 @@ class Field:
     width
         Width in bytes: on the wire for binary messages, of the column for msgpack.
     offset
-        Offset in a binary message, in bytes.
+        Offset in a binary message, or in a block of an SBE message, in bytes. Data of variable length has
+        none.
     byte_order
         Byte order of a number in a binary message.
     path
@@ -53,6 +61,10 @@ class Field:
         Names by bit mask.
     doc
         What the field says.
+    tag
+        The number by which an SBE schema knows it: FIX's tag.
+    since
+        Version of the SBE schema that it came with: in older messages it is missing, and `null` stands there.
     """
 
     name: str
@@ -70,11 +82,13 @@ class Field:
     enum: Mapping[Value, str] = field(default_factory=lambda: MappingProxyType({}))
     flags: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     doc: str = ""
+    tag: int | None = None
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A type of message, and so a table of a batch.
+    """A type of message, or a repeating group of one, and so a table of a batch.
 
     Parameters
     ----------
@@ -90,11 +104,17 @@ class Message:
     section
         Where the specification describes it.
     length
-        Full length of a binary message in bytes, reserved bytes included.
+        Full length of a binary message in bytes, reserved bytes included; of an SBE message or group, that of
+        its block.
     min_length
         Length of a binary message without its optional fields.
     doc
         What the message says.
+    parent
+        Of a group, the name of the message or group that it is a part of; the rows of the one say in the
+        column ``parent`` which row of the other they belong to.
+    constants
+        What the schema says that every message has, and which is on no wire and in no column.
     """
 
     name: str
@@ -105,6 +125,8 @@ class Message:
     length: int | None = None
     min_length: int | None = None
     doc: str = ""
+    parent: str | None = None
+    constants: Mapping[str, Constant] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def signed_bits(number: int) -> int:

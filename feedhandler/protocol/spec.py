@@ -110,8 +110,12 @@ class MsgpackArraySpec(msgspec.Struct, frozen=True, tag_field="kind", tag="msgpa
     """The payload is one msgpack array of messages."""
 
 
+class SbeMessagesDelimiterSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="sbe"):
+    """Each message is one of SBE, one behind the other."""
+
+
 HeaderSpec = NoHeaderSpec | BinaryHeaderSpec | MsgpackHeaderSpec
-DelimiterSpec = WholeSpec | LengthSpec | MsgpackSpec | MsgpackArraySpec
+DelimiterSpec = WholeSpec | LengthSpec | MsgpackSpec | MsgpackArraySpec | SbeMessagesDelimiterSpec
 
 
 class FramingSpec(msgspec.Struct, frozen=True):
@@ -203,6 +207,81 @@ class MsgpackMessagesSpec(msgspec.Struct, frozen=True, tag_field="encoding", tag
     messages: tuple[MsgpackMessageSpec, ...]
 
 
+class SbeHeaderSpec(msgspec.Struct, frozen=True):
+    """The header in front of each message."""
+
+    bytes: int
+    block_length: IntSpec
+    template_id: IntSpec
+    schema_id: IntSpec | None
+    version: IntSpec | None
+
+
+class SbeFieldSpec(msgspec.Struct, frozen=True):
+    """A fixed field."""
+
+    field: BinaryFieldSpec
+    since: int
+    null: int
+
+
+class SbeDimensionSpec(msgspec.Struct, frozen=True):
+    """What stands in front of a group's entries."""
+
+    bytes: int
+    block_length: IntSpec
+    num_in_group: IntSpec
+
+
+class SbeDataSpec(msgspec.Struct, frozen=True):
+    """Data of variable length."""
+
+    name: str
+    length_name: str
+    since: int
+    length: IntSpec
+    data_offset: int
+    capacity: int
+    is_text: bool
+
+
+class SbeBlockSpec(msgspec.Struct, frozen=True):
+    """The root of a message, or an entry of a group."""
+
+    name: str
+    length: int
+    fields: tuple[SbeFieldSpec, ...]
+    groups: tuple["SbeGroupSpec", ...]
+    data: tuple[SbeDataSpec, ...]
+
+
+class SbeGroupSpec(msgspec.Struct, frozen=True):
+    """A repeating group."""
+
+    since: int
+    dimension: SbeDimensionSpec
+    block: SbeBlockSpec
+
+
+class SbeMessageSpec(msgspec.Struct, frozen=True):
+    """A message."""
+
+    code: CodeSpec
+    block: SbeBlockSpec
+
+
+class SbeMessagesSpec(msgspec.Struct, frozen=True, tag_field="encoding", tag="sbe"):
+    """Messages of FIX Simple Binary Encoding."""
+
+    header: SbeHeaderSpec
+    schema_id: int
+    version: int
+    messages: tuple[SbeMessageSpec, ...]
+
+
+MessagesSpec = BinaryMessagesSpec | MsgpackMessagesSpec | SbeMessagesSpec
+
+
 class BookColumnSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """A column that a book reads."""
 
@@ -252,6 +331,6 @@ class ProtocolSpec(msgspec.Struct, frozen=True):
     name: str
     framing: FramingSpec
     file: FileSpec | None
-    messages: BinaryMessagesSpec | MsgpackMessagesSpec
+    messages: MessagesSpec
     book: BookSpec | None = None
     instruments: tuple[InstrumentSpec, ...] = ()

@@ -1,5 +1,6 @@
 """A sink with one file a type of message; the kind of file is a parameter."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -7,10 +8,16 @@ from types import TracebackType
 from typing import Protocol as Interface
 from typing import Self
 
+import numpy as np
+
 from feedhandler.batch import Batch
+from feedhandler.errors import SinkError
 from feedhandler.protocol import Message, Protocol
+from feedhandler.protocol.message import PARENT
 from feedhandler.sink.pending import Pending
 from feedhandler.tables import Dtype, Table
+
+_PARENT_LIMIT = (1 << 32) - 1
 
 
 class TableWriter(Interface):
@@ -62,13 +69,17 @@ class FolderSink:
         self._finish = finish
         self._protocol = protocol
         self._make = make
+        self._target = target
         self._tables: dict[str, TableWriter] = {}
+        self._written: Counter[str] = Counter()
         self._pending = Pending(target)
 
     def write(self, batch: Batch) -> None:
         """Take the messages of a batch."""
         for name, rows in batch.items():
-            self._table(name).write(rows)
+            self._table(name).write(self._with_parents(name, rows))
+        for name, rows in batch.items():
+            self._written[name] += len(rows)
 
     def close(self) -> None:
         """Finish the files, and put them where they should be."""
@@ -99,6 +110,18 @@ class FolderSink:
         except BaseException:
             self.discard()
             raise
+
+    def _with_parents(self, name: str, rows: Table) -> Table:
+        """Return rows whose parents are rows of the whole file, where a batch tells those of its own tables."""
+        parent = self._protocol.messages[name].parent
+        before = 0 if parent is None else self._written[parent]
+        if not before:
+            return rows
+        if before + int(rows[PARENT].max()) > _PARENT_LIMIT:
+            raise SinkError(str(self._target), f"more rows of {parent} than {name} can refer to")
+        counted = rows.copy()
+        counted[PARENT] += np.uint32(before)
+        return counted
 
     def _table(self, name: str) -> TableWriter:
         table = self._tables.get(name)

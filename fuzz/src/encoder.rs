@@ -26,6 +26,7 @@ pub fn types(spec: &ProtocolSpec) -> usize {
     match &spec.messages {
         MessagesSpec::Binary { messages, .. } => messages.len(),
         MessagesSpec::Msgpack { messages, .. } => messages.len(),
+        MessagesSpec::Sbe(spec) => spec.messages.len(),
     }
 }
 
@@ -35,6 +36,7 @@ pub fn message(spec: &ProtocolSpec, index: usize, chance: &mut Chance<'_>) -> Ve
     match &spec.messages {
         MessagesSpec::Binary { code, messages } => binary_message(*code, &messages[index], chance),
         MessagesSpec::Msgpack { code, messages } => msgpack_message(code.as_deref(), &messages[index], chance),
+        MessagesSpec::Sbe(spec) => super::sbe::message(spec, index, chance),
     }
 }
 
@@ -145,7 +147,7 @@ pub fn packet(spec: &ProtocolSpec, header: Header, messages: &[Vec<u8>]) -> Vec<
 fn payload(delimiter: &DelimiterSpec, messages: &[Vec<u8>]) -> Vec<u8> {
     match delimiter {
         DelimiterSpec::Whole {} => messages.first().cloned().unwrap_or_default(),
-        DelimiterSpec::Msgpack {} => messages.concat(),
+        DelimiterSpec::Msgpack {} | DelimiterSpec::Sbe {} => messages.concat(),
         DelimiterSpec::MsgpackArray {} => {
             let mut payload = Vec::new();
             value::array(&mut payload, messages.len());
@@ -222,7 +224,7 @@ fn msgpack_header(spec: &HeaderSpec, header: Header) -> Vec<u8> {
 }
 
 /// Writes the low bytes of a number at a fixed place.
-fn put(to: &mut [u8], field: IntSpec, number: u64) {
+pub(super) fn put(to: &mut [u8], field: IntSpec, number: u64) {
     let place = &mut to[field.offset..field.offset + field.width];
     match field.byte_order {
         ByteOrder::Big => place.copy_from_slice(&number.to_be_bytes()[8 - field.width..]),

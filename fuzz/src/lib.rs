@@ -9,5 +9,6 @@ pub mod encoder;
 pub mod files;
 pub mod mutate;
 pub mod protocols;
+mod sbe;
 pub mod session;
 pub mod value;

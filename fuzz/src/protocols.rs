@@ -44,6 +44,8 @@ protocols! {
     itch50, "itch50.json", "Nasdaq TotalView-ITCH 5.0.";
     iex_tops, "iex-tops.json", "IEX TOPS.";
     iex_deep, "iex-deep.json", "IEX DEEP.";
+    cme_mdp3, "cme-mdp3.json", "CME MDP 3.0, with a schema of the tests.";
+    everything, "everything.json", "SBE, with a schema of the tests that says all that one can say.";
     msgpack, "msgpack.json", "Our own msgpack feed.";
     crypto_trades, "crypto_trades.json", "msgpack by key, without packets: the example of a protocol that a user adds.";
 }

@@ -3,8 +3,10 @@
 use feedhandler_core::arbitrate::ArbiterOptions;
 use feedhandler_core::batch::Batch;
 use feedhandler_core::event::Cause;
+use feedhandler_core::layout::PARENT_END;
 use feedhandler_core::padded::Padded;
 use feedhandler_core::pipeline::{Datagram, Pipeline, PipelineOptions};
+use feedhandler_core::plan::{Plan, TablePlan};
 use feedhandler_core::report::Report;
 
 use super::chance::Chance;
@@ -114,7 +116,7 @@ impl Session {
 
     fn check(&mut self) {
         let batch = self.pipeline.take_batch();
-        check_batch(&batch);
+        check_batch(&batch, &self.protocol.plan);
         self.rows += batch.order.len() as u64;
         let channel = &self.pipeline.channels()[0];
         let past = self.pipeline.history().expected.get(&channel.name).copied().unwrap_or(0);
@@ -128,16 +130,35 @@ impl Session {
     }
 }
 
-/// Every entry of the arrival order names a row, and every row is named once.
-fn check_batch(batch: &Batch) {
+/// Every entry of the arrival order names a row, and every row is named once; those of groups have a parent instead.
+fn check_batch(batch: &Batch, plan: &Plan) {
     let mut rows = vec![0; batch.tables.len()];
     for entry in batch.order.bytes().chunks_exact(batch.order.row_bytes()) {
         let table = usize::from(u16::from_le_bytes([entry[0], entry[1]]));
         let row = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
         assert_eq!(row, rows[table], "rows of table {table} come in their own order");
+        assert!(!plan.tables[table].is_group, "only messages are in the order of arrival");
         rows[table] += 1;
     }
-    for (table, expected) in batch.tables.iter().zip(rows) {
-        assert_eq!(table.as_ref().map_or(0, |rows| rows.len()), expected as usize);
+    let tables = || plan.tables.iter().zip(&batch.tables);
+    for ((table, found), expected) in tables().zip(rows) {
+        if table.is_group {
+            let parent = table.name.rsplit_once('.').map(|(parent, _)| parent);
+            let above =
+                tables().find(|(above, _)| Some(above.name.as_str()) == parent).and_then(|(_, rows)| rows.as_ref());
+            check_parents(found.as_ref().map_or(&[], |rows| rows.bytes()), table, above.map_or(0, |rows| rows.len()));
+        } else {
+            assert_eq!(found.as_ref().map_or(0, |rows| rows.len()), expected as usize);
+        }
     }
+}
+
+/// Entries stand in the order of what they belong to.
+fn check_parents(rows: &[u8], table: &TablePlan, above: usize) {
+    let parents = rows.chunks_exact(table.layout.row_bytes).map(|row| {
+        let parent: [u8; 4] = row[PARENT_END - 4..PARENT_END].try_into().expect("four bytes");
+        u32::from_le_bytes(parent) as usize
+    });
+    let parents: Vec<_> = parents.collect();
+    assert!(parents.is_sorted() && parents.last().is_none_or(|last| *last < above), "{}: {parents:?}", table.name);
 }

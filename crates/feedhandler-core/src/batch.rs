@@ -138,7 +138,7 @@ impl BatchBuilder {
         Mark { order: self.order.len() }
     }
 
-    /// Takes all rows back that came after `mark`, and calls `undone` with the code of each.
+    /// Takes all messages back that came after `mark`, none of which may have rows of groups, and calls `undone` with the code of each.
     pub fn undo_to(&mut self, mark: Mark, mut undone: impl FnMut(u16)) {
         let order = &self.order.bytes()[mark.order * ORDER_BYTES..];
         for entry in order.chunks_exact(ORDER_BYTES) {
@@ -229,6 +229,41 @@ impl Filling<'_> {
             let rows = self.tables.get_unchecked(usize::from(table));
             std::slice::from_raw_parts(rows.free_row(), rows.row_bytes())
         }
+    }
+
+    /// Bytes from one row of `table` to the next.
+    pub fn row_bytes(&self, table: u16) -> usize {
+        self.tables[usize::from(table)].row_bytes()
+    }
+
+    /// Rows of `table`.
+    pub fn len(&self, table: u16) -> usize {
+        self.tables[usize::from(table)].len()
+    }
+
+    /// Where the next `rows` rows of `table` will stand, one behind the other, and the bytes from one to the next.
+    #[inline]
+    pub fn next_rows(&mut self, table: u16, rows: usize) -> (*mut u8, usize) {
+        let table = &mut self.tables[usize::from(table)];
+        table.reserve(rows);
+        (table.free_row(), table.row_bytes())
+    }
+
+    /// Makes the `rows` rows at [`Filling::next_rows`] part of the table: they belong to a message, and have no place of
+    /// their own in the order of arrival.
+    ///
+    /// # Safety
+    /// They were asked for, and all of their bytes have been written.
+    #[inline]
+    pub unsafe fn commit_entries(&mut self, table: u16, rows: usize) {
+        // SAFETY: the caller vouches for it.
+        unsafe { self.tables[usize::from(table)].commit(rows) };
+    }
+
+    /// Takes rows of `table` away, so that `rows` are left.
+    pub fn truncate(&mut self, table: u16, rows: usize) {
+        let table = &mut self.tables[usize::from(table)];
+        table.undo(table.len() - rows);
     }
 
     /// Makes the row at [`Filling::free_row`] part of the batch.

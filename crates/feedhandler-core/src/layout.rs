@@ -41,6 +41,12 @@ impl RowLayout {
         Self { columns, row_bytes: end.next_multiple_of(ROW_ALIGN) }
     }
 
+    /// Lays out the table of a message's group: the leading columns, the parent, then its own.
+    #[must_use]
+    pub fn of_group<'a>(fields: impl IntoIterator<Item = (&'a str, String, usize)>) -> Self {
+        Self::of_message(std::iter::once((PARENT, "u4".to_owned(), 4)).chain(fields))
+    }
+
     /// Lays out a message's table: the leading columns, then its own.
     #[must_use]
     pub fn of_message<'a>(fields: impl IntoIterator<Item = (&'a str, String, usize)>) -> Self {
@@ -62,6 +68,17 @@ fn leading() -> [(&'static str, String, usize); 3] {
 pub const LEADING_BYTES: usize = 18;
 /// Words of eight bytes that hold them: [`Leading::words`]. Every row has as many.
 pub const LEADING_WORDS: usize = 3;
+
+/// Column of a group's table: the row of the parent's table that its row belongs to.
+pub const PARENT: &str = "parent";
+/// Bytes that the leading columns and the parent take.
+pub const PARENT_END: usize = 24;
+
+/// The last of the leading words where a row has a parent, but for the channel.
+#[inline(always)]
+pub(crate) fn parent_word(parent: u32) -> u64 {
+    u64::from(parent) << u32::BITS
+}
 
 /// The leading columns of a row.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +125,16 @@ mod tests {
         leading.write(&mut row);
         assert_eq!((row[0], row[8], row[16], row[LEADING_BYTES]), (1, 2, 3, 0xee));
         assert_eq!(leading.words().map(u64::to_ne_bytes).as_flattened()[..LEADING_BYTES], row[..LEADING_BYTES]);
+    }
+
+    #[test]
+    fn the_parent_stands_in_the_last_of_the_leading_words() {
+        let layout = RowLayout::of_group([]);
+        let parent = layout.columns.last().expect("a column");
+        assert_eq!((parent.name.as_str(), parent.offset, parent.width), (PARENT, 20, 4));
+        assert_eq!(layout.row_bytes, PARENT_END);
+        let last = 7 | parent_word(0x0102_0304);
+        assert_eq!(last.to_le_bytes(), [7, 0, 0, 0, 4, 3, 2, 1]);
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub enum Reason {
     ImplausibleSequence,
     /// A message is shorter than its type's fields.
     MessageTooShort,
+    /// A group of an SBE message counts more entries than the message holds.
+    GroupCount,
+    /// Variable-length data of an SBE message runs beyond the message.
+    DataLength,
     /// A msgpack value ends before it is complete.
     Incomplete,
     /// A byte that no msgpack value begins with (0xc1).
@@ -54,6 +58,8 @@ impl Reason {
             Self::DatagramCutOff => "datagram_cut_off",
             Self::ImplausibleSequence => "implausible_sequence",
             Self::MessageTooShort => "message_too_short",
+            Self::GroupCount => "group_count",
+            Self::DataLength => "data_length",
             Self::Incomplete => "incomplete",
             Self::ReservedByte => "reserved_byte",
             Self::WrongKind => "wrong_kind",

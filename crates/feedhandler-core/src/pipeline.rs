@@ -42,6 +42,9 @@ const BATCH_EVENTS: usize = 8192;
 /// Messages that were left out by a filter after which a batch is closed, empty or not: who reads on hears from time to time.
 const BATCH_FILTERED: u64 = 1 << 20;
 
+/// Rows of groups after which a batch is closed, however few messages they belong to.
+const BATCH_ENTRIES: u64 = 1 << 20;
+
 /// A datagram as wire or capture hands it over.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
@@ -118,6 +121,8 @@ pub struct Pipeline {
     digest: Digest,
     /// Messages left out by the filter since the batch began.
     filtered: u64,
+    /// Rows of groups in the batch.
+    entries: u64,
     looked_at_ns: u64,
     is_disordered: bool,
     /// The channel whose sums are checked with the next batch.
@@ -139,6 +144,7 @@ impl Pipeline {
             history: History::default(),
             digest: Digest::default(),
             filtered: 0,
+            entries: 0,
             looked_at_ns: 0,
             is_disordered: false,
             checked: 0,
@@ -201,6 +207,7 @@ impl Pipeline {
         self.batch.messages() >= self.options.batch_messages
             || self.batch.events() >= BATCH_EVENTS
             || self.filtered >= BATCH_FILTERED
+            || self.entries >= BATCH_ENTRIES
     }
 
     /// Whether the batch holds anything, or should be taken although it does not.
@@ -212,7 +219,7 @@ impl Pipeline {
     /// Closes the batch and begins the next.
     pub fn take_batch(&mut self) -> Batch {
         self.check_next_channel();
-        self.filtered = 0;
+        (self.filtered, self.entries) = (0, 0);
         self.batch.finish()
     }
 
@@ -564,6 +571,7 @@ impl Pipeline {
         messages.longer += decoded.longer;
         messages.filtered += decoded.filtered;
         self.filtered += decoded.filtered;
+        self.entries += decoded.entries;
         self.digest.merge(decoded.digest);
         if decoded.malformed > 0 {
             self.count_malformed(from, payload, decoded);

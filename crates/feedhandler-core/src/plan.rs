@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::book::BookPlan;
-use crate::decode::{BinaryPlan, MsgpackPlan};
+use crate::decode::{BinaryPlan, MsgpackPlan, SbePlan};
 use crate::filter::InstrumentColumns;
 use crate::framing::{Delimiter, Framing};
 use crate::layout::RowLayout;
@@ -21,7 +21,7 @@ pub struct Plan {
     pub file: Option<Delimiter>,
     /// How messages are decoded.
     pub messages: MessagesPlan,
-    /// One table a message, in the order of the declaration.
+    /// One table a message, in the order of the declaration; those of a message's groups stand behind it.
     pub tables: Vec<TablePlan>,
     /// Every message type's code.
     pub codes: Vec<CodePlan>,
@@ -38,15 +38,19 @@ pub enum MessagesPlan {
     Binary(BinaryPlan),
     /// msgpack objects.
     Msgpack(MsgpackPlan),
+    /// FIX Simple Binary Encoding.
+    Sbe(SbePlan),
 }
 
-/// A message's table.
+/// The table of a message, or of a group of one.
 #[derive(Debug)]
 pub struct TablePlan {
-    /// Name of the message.
+    /// Name of the message, or of the group behind that of what it stands in.
     pub name: String,
-    /// Codes that stand for it, as in the specification.
+    /// Codes that stand for it, as in the specification; a group has none.
     pub codes: Vec<String>,
+    /// Whether its rows are entries of a group.
+    pub is_group: bool,
     /// Its columns.
     pub layout: RowLayout,
 }
@@ -131,12 +135,13 @@ fn compile(spec: &MessagesSpec) -> Result<(MessagesPlan, Vec<TablePlan>), PlanEr
             let tables = tables.collect();
             Ok((MessagesPlan::Msgpack(plan), tables))
         }
+        MessagesSpec::Sbe(spec) => SbePlan::new(spec).map(|(plan, tables)| (MessagesPlan::Sbe(plan), tables)),
     }
 }
 
 fn table(name: &str, codes: &[CodeSpec], layout: &RowLayout) -> TablePlan {
     let codes = codes.iter().map(|code| code.text.clone()).collect();
-    TablePlan { name: name.to_owned(), codes, layout: layout.clone() }
+    TablePlan { name: name.to_owned(), codes, is_group: false, layout: layout.clone() }
 }
 
 fn instruments_of(specs: &[InstrumentSpec], tables: &[TablePlan]) -> Result<Vec<Option<InstrumentColumns>>, PlanError> {
@@ -154,7 +159,7 @@ fn instruments_of(specs: &[InstrumentSpec], tables: &[TablePlan]) -> Result<Vec<
 fn codes_of(tables: &[TablePlan]) -> Vec<CodePlan> {
     let mut codes = Vec::new();
     for (table, index) in tables.iter().zip(0_u16..) {
-        if table.codes.is_empty() {
+        if table.codes.is_empty() && !table.is_group {
             codes.push(CodePlan { text: table.name.clone(), table: index });
         }
         codes.extend(table.codes.iter().map(|text| CodePlan { text: text.clone(), table: index }));

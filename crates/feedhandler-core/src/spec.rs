@@ -3,6 +3,12 @@
 //! These types are the contract between `feedhandler/protocol.py`, which reads and checks a declaration, and
 //! [`crate::plan`], which compiles it. They travel as JSON.
 
+mod sbe;
+
+pub use sbe::{
+    SbeBlockSpec, SbeDataSpec, SbeDimensionSpec, SbeFieldSpec, SbeGroupSpec, SbeHeaderSpec, SbeMessageSpec, SbeSpec,
+};
+
 use serde::{Deserialize, Serialize};
 
 /// A whole protocol: how packets are framed, how messages are told apart, and what is in them.
@@ -222,6 +228,8 @@ pub enum DelimiterSpec {
     Msgpack {},
     /// The payload is one msgpack array of messages.
     MsgpackArray {},
+    /// Each message is one of SBE, one behind the other: its counts and lengths tell its end.
+    Sbe {},
 }
 
 /// How messages stand in a file without packets.
@@ -256,6 +264,8 @@ pub enum MessagesSpec {
         /// The messages.
         messages: Vec<MsgpackMessageSpec>,
     },
+    /// FIX Simple Binary Encoding.
+    Sbe(SbeSpec),
 }
 
 /// A message type's code: how it stands on the wire, and how people write it.

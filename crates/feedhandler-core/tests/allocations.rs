@@ -77,7 +77,7 @@ fn allocations_of_a_batch(
 
 #[test]
 fn a_batch_costs_the_same_whatever_is_in_it() {
-    for protocol in [protocols::itch50(), protocols::iex_deep(), protocols::msgpack()] {
+    for protocol in [protocols::itch50(), protocols::iex_deep(), protocols::everything(), protocols::msgpack()] {
         let mut pipeline = Pipeline::new(protocol.plan.clone(), PipelineOptions::default());
         pipeline.add_channel("feed", ["A".to_owned(), "B".to_owned()]);
         let (mut template, mut next) = (Template::new(&protocol), 1);

@@ -3,10 +3,12 @@
 use feedhandler_core::plan::Plan;
 
 /// Name of the protocol, its specification, its number of tables, and the codes of its messages.
-const PLANS: [(&str, &str, usize, &str); 5] = [
+const PLANS: [(&str, &str, usize, &str); 7] = [
     ("itch50", include_str!("plans/itch50.json"), 23, "S R H Y L V W K J h A F E C X D U P Q B I N O"),
     ("iex-tops", include_str!("plans/iex-tops.json"), 11, "S D H I O P Q T X B A"),
     ("iex-deep", include_str!("plans/iex-deep.json"), 12, "S D H I O P E 8 5 T X B A"),
+    ("cme-mdp3", include_str!("plans/cme-mdp3.json"), 5, "3 4 7"),
+    ("everything", include_str!("plans/everything.json"), 7, "300 2 65535"),
     ("msgpack", include_str!("plans/msgpack.json"), 6, "1 2 3 4 5 6"),
     ("crypto_trades", include_str!("plans/crypto_trades.json"), 2, "trade ticker"),
 ];

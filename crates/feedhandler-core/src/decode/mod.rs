@@ -5,14 +5,19 @@
 
 mod binary;
 mod code_text;
+mod fixed;
 mod msgpack;
+mod sbe;
 mod span;
+mod spans;
 #[cfg(target_arch = "x86_64")]
 mod wide_leading;
 
 pub use binary::BinaryPlan;
 pub use msgpack::MsgpackPlan;
+pub use sbe::SbePlan;
 pub use span::Span;
+pub use spans::TypeLength;
 
 use crate::batch::BatchBuilder;
 use crate::digest::Digest;
@@ -79,6 +84,8 @@ pub struct Decoded {
     pub malformed: u64,
     /// Messages about instruments that are not wanted.
     pub filtered: u64,
+    /// Rows of groups, which belong to messages.
+    pub entries: u64,
     /// Messages longer than declared: of a newer version, read as far as known.
     pub longer: u64,
     /// Bytes behind the last message that the header did not count.
@@ -135,6 +142,8 @@ pub struct Decoder {
     /// Where a packet's messages stand, but for those that are skipped.
     spans: Vec<Span>,
     widths: Widths,
+    /// Rows that the tables of a message's groups had before it.
+    rows_before: Vec<usize>,
     /// Which instruments' messages become rows; without it, all.
     filter: Option<Filter>,
 }
@@ -150,6 +159,7 @@ impl Decoder {
             short: Vec::new(),
             spans: Vec::new(),
             widths: Widths::default(),
+            rows_before: Vec::new(),
             filter: None,
         }
     }
@@ -213,6 +223,7 @@ impl Decoder {
         let decoded = match &plan.messages {
             MessagesPlan::Binary(messages) => binary::packet(messages, delimiter, payload, self, out),
             MessagesPlan::Msgpack(messages) => msgpack::packet(messages, delimiter, payload, self, out),
+            MessagesPlan::Sbe(messages) => sbe::packet(messages, delimiter, payload, self, out),
         };
         match decoded {
             Ok(decoded) => {
@@ -244,6 +255,7 @@ impl Decoder {
             at = match &plan.messages {
                 MessagesPlan::Binary(messages) => delimiter.next(slot, at, end, messages)?.next,
                 MessagesPlan::Msgpack(_) => msgpack::skip_at(slot, at, end)?,
+                MessagesPlan::Sbe(messages) => delimiter.next(slot, at, end, messages)?.next,
             };
             place += 1;
         }

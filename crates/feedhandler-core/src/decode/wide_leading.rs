@@ -1,8 +1,8 @@
 //! The leading columns of a row in a register of 64 bytes, where the rest of the row joins them.
 
-use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_set_epi64};
+use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_or_si512, _mm512_set_epi64};
 
-use crate::layout::Leading;
+use crate::layout::{Leading, parent_word};
 
 /// The columns, and zeros behind them.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,17 @@ impl WideLeading {
     pub unsafe fn next(self, step: u64) -> Self {
         // SAFETY: the caller vouches for the CPU.
         Self(unsafe { _mm512_add_epi64(self.0, _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, step.cast_signed())) })
+    }
+
+    /// Those of a row below the row `parent` of another table: their fourth column.
+    ///
+    /// # Safety
+    /// The CPU must have AVX-512 F.
+    #[inline(always)]
+    pub unsafe fn below(self, parent: u32) -> Self {
+        let parent = parent_word(parent).cast_signed();
+        // SAFETY: the caller vouches for the CPU.
+        Self(unsafe { _mm512_or_si512(self.0, _mm512_set_epi64(0, 0, 0, 0, 0, parent, 0, 0)) })
     }
 
     /// The row's first 64 bytes.

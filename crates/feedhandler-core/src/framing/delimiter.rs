@@ -1,6 +1,6 @@
 //! How one message of a payload ends and the next begins.
 
-use crate::decode::BinaryPlan;
+use crate::decode::TypeLength;
 use crate::field::IntField;
 use crate::malformed::Reason;
 use crate::plan::PlanError;
@@ -17,6 +17,8 @@ pub enum Delimiter {
     Msgpack,
     /// One msgpack array of objects; framing has stepped into it.
     MsgpackArray,
+    /// Messages of SBE, one behind the other: each tells its own end.
+    Sbe,
 }
 
 /// A length in each message block.
@@ -51,6 +53,7 @@ impl Delimiter {
             DelimiterSpec::Whole {} => Ok(Self::Whole),
             DelimiterSpec::Msgpack {} => Ok(Self::Msgpack),
             DelimiterSpec::MsgpackArray {} => Ok(Self::MsgpackArray),
+            DelimiterSpec::Sbe {} => Ok(Self::Sbe),
             DelimiterSpec::Length { field, excludes, data_offset } => {
                 Length::new(field, excludes, data_offset, false).map(Self::Length)
             }
@@ -70,11 +73,12 @@ impl Delimiter {
     /// # Errors
     /// [`Reason::CountTooLarge`] where the payload is over, [`Reason::BlockLength`] where the block runs beyond it.
     #[inline(always)]
-    pub fn next(&self, slot: &[u8], at: usize, end: usize, plan: &BinaryPlan) -> Result<Block, Reason> {
+    pub fn next(&self, slot: &[u8], at: usize, end: usize, plan: &impl TypeLength) -> Result<Block, Reason> {
         match self {
             Self::Length(length) => length.next(slot, at, end, plan),
+            Self::Sbe if at < end => next_by_type(slot, at, end, plan),
             Self::Whole | Self::Msgpack | Self::MsgpackArray if at < end => Ok(Block { start: at, end, next: end }),
-            Self::Whole | Self::Msgpack | Self::MsgpackArray => Err(Reason::CountTooLarge),
+            Self::Whole | Self::Msgpack | Self::MsgpackArray | Self::Sbe => Err(Reason::CountTooLarge),
         }
     }
 }
@@ -139,7 +143,7 @@ impl Length {
     }
 
     #[inline(always)]
-    fn next(&self, slot: &[u8], at: usize, end: usize, plan: &BinaryPlan) -> Result<Block, Reason> {
+    fn next(&self, slot: &[u8], at: usize, end: usize, plan: &impl TypeLength) -> Result<Block, Reason> {
         let left = end.saturating_sub(at);
         if left < self.least_bytes {
             return Err(if left == 0 { Reason::CountTooLarge } else { Reason::BlockLength });
@@ -161,7 +165,7 @@ impl Length {
 
 /// The block whose message begins at `start` and is as long as its type says.
 #[cold]
-fn next_by_type(slot: &[u8], start: usize, end: usize, plan: &BinaryPlan) -> Result<Block, Reason> {
+fn next_by_type(slot: &[u8], start: usize, end: usize, plan: &impl TypeLength) -> Result<Block, Reason> {
     let data = slot.get(start..end).ok_or(Reason::BlockLength)?;
     let next = start + plan.length_by_type(data).ok_or(Reason::BlockLength)?;
     if next > end { Err(Reason::BlockLength) } else { Ok(Block { start, end: next, next }) }

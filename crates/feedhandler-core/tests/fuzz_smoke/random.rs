@@ -98,7 +98,7 @@ macro_rules! datagrams {
     };
 }
 
-datagrams!(itch50, iex_tops, iex_deep, msgpack, crypto_trades);
+datagrams!(itch50, iex_tops, iex_deep, cme_mdp3, everything, msgpack, crypto_trades);
 
 /// Books that are given anything have tried every fate of a message.
 #[test]
@@ -169,7 +169,7 @@ fn seeds() {
     let message = |index| encoder::message(&spec, index, &mut Chance::new(&[1; 64]));
     let messages: Vec<_> = (0..encoder::types(&spec)).map(message).collect();
     write("message_file", 0, &encoder::file(&spec, &messages));
-    for target in ["itch50", "iex_tops", "iex_deep", "msgpack", "crypto_trades"] {
+    for target in ["itch50", "iex_tops", "iex_deep", "cme_mdp3", "everything", "msgpack", "crypto_trades"] {
         for (seed, name) in (0..16).zip(0..) {
             write(&format!("datagram_{target}"), name, &Random::new(seed).bytes(2_000));
         }

@@ -1,20 +1,17 @@
 //! Messages with fixed fields: a type code, a length, and a byte permutation.
 
 mod codes;
-mod kernel;
-mod message;
 mod packet;
-mod shuffle;
-mod wide;
 
 pub(super) use packet::packet;
 
+use crate::decode::fixed::kernel::KernelKind;
+use crate::decode::fixed::message::Message;
+use crate::decode::spans::TypeLength;
 use crate::layout::RowLayout;
 use crate::plan::PlanError;
 use crate::spec::{BinaryMessageSpec, CodeSpec, IntSpec};
 use codes::Codes;
-use kernel::KernelKind;
-use message::Message;
 
 /// Everything decode knows of a protocol with fixed fields.
 #[derive(Debug)]
@@ -67,12 +64,6 @@ impl BinaryPlan {
         &self.layouts
     }
 
-    /// Declared length of the message that begins `bytes`, where its type is known.
-    #[must_use]
-    pub fn length_by_type(&self, bytes: &[u8]) -> Option<usize> {
-        Some(self.messages[usize::from(self.codes.find(bytes)?)].length)
-    }
-
     /// Index of a code, and what it stands for: for the message that begins at `start`, if one does.
     ///
     /// # Safety
@@ -84,5 +75,11 @@ impl BinaryPlan {
             let code = self.codes.at(slot, start);
             (code, self.messages.get_unchecked(usize::from(code)))
         }
+    }
+}
+
+impl TypeLength for BinaryPlan {
+    fn length_by_type(&self, bytes: &[u8]) -> Option<usize> {
+        Some(self.messages[usize::from(self.codes.find(bytes)?)].length)
     }
 }

@@ -10,7 +10,7 @@ use crate::spec::{BinaryFieldSpec, BinaryKind, BinaryMessageSpec, ByteOrder, Int
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
+pub(in crate::decode) struct Message {
     /// Declared length.
     pub length: usize,
     /// Length without the optional fields.
@@ -29,7 +29,7 @@ pub(super) struct Message {
 
 /// What is done to a column in its place.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Mend {
+pub(in crate::decode) enum Mend {
     /// The column at `at` holds a two's complement number of fewer bits than the column.
     ExtendSign { at: usize, width: usize, used_bytes: usize },
     /// Spaces at the right end of the text at `at` are padding.
@@ -43,24 +43,40 @@ impl Message {
     /// [`PlanError`] where a field stands outside the message or has a width that its kind cannot have.
     pub fn new(spec: &BinaryMessageSpec, code: Option<IntSpec>, table: u16) -> Result<(Self, RowLayout), PlanError> {
         check_message(spec, code)?;
-        let layout = RowLayout::of_message(spec.fields.iter().map(|f| (f.name.as_str(), format(f), column_width(f))));
-        let columns = &layout.columns[layout.columns.len() - spec.fields.len()..];
+        let fields: Vec<_> = spec.fields.iter().collect();
+        let layout = RowLayout::of_message(fields.iter().map(|field| column_of(field)));
+        let message = Self::of_row(&fields, &layout, LEADING_BYTES, spec.length);
+        Ok((Self { min_length: spec.min_length, table, ..message }, layout))
+    }
+
+    /// How fields in a block of `length` bytes become a row: those of the last columns of `layout` but for `tail` ones, which
+    /// are left empty. The row's first `start` bytes are left to the leading columns.
+    ///
+    /// Every field must have been checked by [`check_field`].
+    pub fn of_block(fields: &[&BinaryFieldSpec], layout: &RowLayout, tail: usize, start: usize, length: usize) -> Self {
+        let mut without_tail = layout.clone();
+        without_tail.columns.truncate(layout.columns.len() - tail);
+        Self::of_row(fields, &without_tail, start, length)
+    }
+
+    fn of_row(fields: &[&BinaryFieldSpec], layout: &RowLayout, start: usize, length: usize) -> Self {
+        let columns = &layout.columns[layout.columns.len() - fields.len()..];
         let mut sources = vec![None; layout.row_bytes];
-        for (field, column) in spec.fields.iter().zip(columns) {
+        for (field, column) in fields.iter().zip(columns) {
             place_bytes(field, column, &mut sources);
         }
-        let mends: Vec<_> = spec.fields.iter().zip(columns).filter_map(|(field, column)| mend(field, column)).collect();
-        let mut message = Self {
-            length: spec.length,
-            min_length: spec.min_length,
-            table,
-            field_ends: spec.fields.iter().map(|field| field.offset + field.width).collect(),
-            moves: shuffle::plan(&sources, LEADING_BYTES),
+        let mends: Vec<_> = fields.iter().zip(columns).filter_map(|(field, column)| mend(field, column)).collect();
+        let mut field_ends: Vec<_> = fields.iter().map(|field| field.offset + field.width).collect();
+        field_ends.sort_unstable();
+        Self {
+            length,
+            min_length: length,
+            table: 0,
+            field_ends,
+            moves: shuffle::plan(&sources, start),
             wide: WideRow::new(&sources, &mends),
             mends,
-        };
-        message.field_ends.sort_unstable();
-        Ok((message, layout))
+        }
     }
 
     /// What stands for all that the declaration does not know: no message is as long.
@@ -145,6 +161,11 @@ fn mend(field: &BinaryFieldSpec, column: &Column) -> Option<Mend> {
     }
 }
 
+/// Name, format and width of a field's column.
+pub(in crate::decode) fn column_of(field: &BinaryFieldSpec) -> (&str, String, usize) {
+    (&field.name, format(field), column_width(field))
+}
+
 fn column_width(field: &BinaryFieldSpec) -> usize {
     match field.kind {
         BinaryKind::Uint | BinaryKind::Int => field.width.next_power_of_two(),
@@ -173,20 +194,24 @@ fn check_message(spec: &BinaryMessageSpec, code: Option<IntSpec>) -> Result<(), 
     if code.is_some() == spec.codes.is_empty() {
         return Err(PlanError::new(&spec.name, "a message has codes exactly where the protocol has a code field"));
     }
-    spec.fields.iter().try_for_each(|field| check_field(field, spec))
+    spec.fields.iter().try_for_each(|field| check_field(field, &spec.name, spec.length))
 }
 
-fn check_field(field: &BinaryFieldSpec, spec: &BinaryMessageSpec) -> Result<(), PlanError> {
+/// Checks that a field is of a width that its kind can have, and stands within the `length` bytes of what is called `name`.
+///
+/// # Errors
+/// [`PlanError`] where it is not so.
+pub(in crate::decode) fn check_field(field: &BinaryFieldSpec, name: &str, length: usize) -> Result<(), PlanError> {
     let is_width_possible = match field.kind {
         BinaryKind::Uint | BinaryKind::Int => (1..=8).contains(&field.width),
         BinaryKind::Float => matches!(field.width, 4 | 8),
         BinaryKind::Char => field.width == 1,
         BinaryKind::Ascii | BinaryKind::Bytes => field.width > 0,
     };
-    let is_inside = field.offset.checked_add(field.width).is_some_and(|end| end <= spec.length);
+    let is_inside = field.offset.checked_add(field.width).is_some_and(|end| end <= length);
     if is_width_possible && is_inside {
         return Ok(());
     }
-    let what = format!("{:?} of {} bytes at {} of {}", field.kind, field.width, field.offset, spec.length);
-    Err(PlanError::new(format!("{}.{}", spec.name, field.name), what))
+    let what = format!("{:?} of {} bytes at {} of {}", field.kind, field.width, field.offset, length);
+    Err(PlanError::new(format!("{name}.{}", field.name), what))
 }

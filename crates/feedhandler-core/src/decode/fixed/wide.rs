@@ -23,7 +23,7 @@ const NOT_PADDING: i8 = !b' '.cast_signed();
 
 /// How a row is made of a message.
 #[derive(Clone, Debug)]
-pub(super) struct WideRow {
+pub(in crate::decode) struct WideRow {
     /// The first 64 bytes: the leading columns are not of the message.
     first: WideMove,
     /// Bits of the first 64 bytes that are a text's; 0 where there are fewer texts.

@@ -4,10 +4,10 @@ use super::message::Message;
 use super::shuffle::{self, Shuffle};
 #[cfg(target_arch = "x86_64")]
 use crate::decode::wide_leading::WideLeading;
-use crate::layout::{LEADING_WORDS, Leading};
+use crate::layout::{LEADING_WORDS, Leading, parent_word};
 
 /// A way to write rows.
-pub(super) trait Kernel {
+pub(in crate::decode) trait Kernel {
     /// The leading columns, as they are written.
     type Leading: Copy;
 
@@ -23,6 +23,12 @@ pub(super) trait Kernel {
     /// As [`Kernel::leading`].
     unsafe fn next(leading: Self::Leading, step: u64) -> Self::Leading;
 
+    /// Those of a row below the row `parent` of another table: their fourth column.
+    ///
+    /// # Safety
+    /// As [`Kernel::leading`].
+    unsafe fn below(leading: Self::Leading, parent: u32) -> Self::Leading;
+
     /// Writes the row of a message that is as long as declared.
     ///
     /// # Safety
@@ -33,7 +39,7 @@ pub(super) trait Kernel {
 
 /// The best of them on this CPU.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum KernelKind {
+pub(in crate::decode) enum KernelKind {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Ssse3,
@@ -62,25 +68,30 @@ impl KernelKind {
 }
 
 /// Pieces of sixteen bytes, one after the other, by `S`.
-pub(super) struct Pieces<S>(S);
+pub(in crate::decode) struct Pieces<S>(S);
 
 impl<S: Shuffle> Kernel for Pieces<S> {
-    type Leading = Leading;
+    type Leading = [u64; LEADING_WORDS];
 
     #[inline(always)]
-    unsafe fn leading(leading: &Leading) -> Leading {
-        *leading
+    unsafe fn leading(leading: &Leading) -> Self::Leading {
+        leading.words()
     }
 
     #[inline(always)]
-    unsafe fn next(leading: Leading, step: u64) -> Leading {
-        Leading { seq: leading.seq.wrapping_add(step), ..leading }
+    unsafe fn next([seq, ts_recv_ns, channel]: Self::Leading, step: u64) -> Self::Leading {
+        [seq.wrapping_add(step), ts_recv_ns, channel]
     }
 
     #[inline(always)]
-    unsafe fn write_row(message: &Message, leading: Leading, from: *const u8, to: *mut u8) {
+    unsafe fn below([seq, ts_recv_ns, channel]: Self::Leading, parent: u32) -> Self::Leading {
+        [seq, ts_recv_ns, channel | parent_word(parent)]
+    }
+
+    #[inline(always)]
+    unsafe fn write_row(message: &Message, leading: Self::Leading, from: *const u8, to: *mut u8) {
         // SAFETY: every row has room for the leading words.
-        unsafe { to.cast::<[u64; LEADING_WORDS]>().write_unaligned(leading.words()) };
+        unsafe { to.cast::<[u64; LEADING_WORDS]>().write_unaligned(leading) };
         for step in &message.moves {
             // SAFETY: every move loads from within the message and stores into the row; both have sixteen bytes of slack.
             unsafe { S::shuffle(from.add(step.from), to.add(step.to), &step.mask) };
@@ -93,15 +104,15 @@ impl<S: Shuffle> Kernel for Pieces<S> {
 }
 
 /// What every CPU can do.
-pub(super) type Portable = Pieces<shuffle::Portable>;
+pub(in crate::decode) type Portable = Pieces<shuffle::Portable>;
 
 /// Sixteen bytes in one instruction.
 #[cfg(target_arch = "x86_64")]
-pub(super) type Ssse3 = Pieces<shuffle::Ssse3>;
+pub(in crate::decode) type Ssse3 = Pieces<shuffle::Ssse3>;
 
 /// 64 bytes, most often the whole row, in one instruction: needs AVX-512 F, BW and VBMI, BMI2 and LZCNT.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Avx512;
+pub(in crate::decode) struct Avx512;
 
 #[cfg(target_arch = "x86_64")]
 impl Kernel for Avx512 {
@@ -117,6 +128,12 @@ impl Kernel for Avx512 {
     unsafe fn next(leading: WideLeading, step: u64) -> WideLeading {
         // SAFETY: the caller vouches for the CPU.
         unsafe { leading.next(step) }
+    }
+
+    #[inline(always)]
+    unsafe fn below(leading: WideLeading, parent: u32) -> WideLeading {
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { leading.below(parent) }
     }
 
     #[inline(always)]
