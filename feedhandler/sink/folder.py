@@ -112,7 +112,7 @@ class FolderSink:
             raise
 
     def _with_parents(self, name: str, rows: Table) -> Table:
-        """Return rows whose parents are rows of the whole file, where a batch tells those of its own tables."""
+        """Return rows whose parents are rows of the whole file, where a batch has those of its own tables."""
         parent = self._protocol.messages[name].parent
         before = 0 if parent is None else self._written[parent]
         if not before:
