@@ -13,6 +13,7 @@ from feedhandler.protocol import load, needs_schema, shipped
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "crates" / "feedhandler-core" / "tests" / "plans"
 SCHEMAS = ROOT / "tests" / "schemas"
+BOOK = ROOT / "feedhandler" / "bench" / "book.xml"
 EXAMPLE = ROOT / "configs" / "protocols" / "crypto_trades.toml"
 
 
@@ -21,7 +22,7 @@ def plans() -> dict[Path, bytes]:
     whole = [load(name) for name in shipped() if not needs_schema(name)]
     protocols = [
         *whole,
-        load("cme-mdp3", SCHEMAS / "book.xml"),
+        load("cme-mdp3", BOOK),
         load(SCHEMAS / "everything.toml"),
         load(EXAMPLE),
     ]

@@ -105,6 +105,7 @@ def run(rounds: int = 7, seconds: float = 0.3) -> Result:
         cases = {
             "msgpack_quotes": _quotes(library, rounds, seconds),
             "itch50": _itch(library, rounds, seconds),
+            "sbe": _books(library, rounds, seconds),
         }
         return Result(machine(), rounds, seconds, cases)
 
@@ -165,14 +166,32 @@ def _itch(library: object, rounds: int, seconds: float) -> Case:
     return Case(count, sum(map(len, packets)), rates, () if by_hand is not None else ("handwritten",))
 
 
+def _books(library: object, rounds: int, seconds: float) -> Case:
+    packets = list(material.books(_PACKETS))
+    protocol = load("cme-mdp3", material.BOOK_SCHEMA)
+    bench = _core.DecodeBench(protocol.plan, packets)
+    count, rows = bench.batch().size, max(len(table) for _, table in _tables(bench, protocol))
+    contenders: dict[str, Callable[[], int]] = {
+        "ours": lambda: bench.decode(_ROUNDS_AT_ONCE),
+        "ours, whole pipeline": lambda: bench.pipeline(_ROUNDS_AT_ONCE),
+    }
+    places = [(offset, length) for offset, length, _ in bench.payloads()]
+    by_hand = _handwritten(library, "book", bench, places, rows)
+    if by_hand is not None:
+        contenders["handwritten"] = lambda: by_hand.run(_ROUNDS_AT_ONCE)
+        _check_sum("handwritten", by_hand.total(), _sum(bench, protocol, skipped=("seq", *_LEADING)))
+    rates = alternate(contenders, "ours", rounds, seconds)
+    return Case(count, sum(map(len, packets)), rates, () if by_hand is not None else ("handwritten",))
+
+
 def _handwritten(
-    library: object, kind: str, bench: _core.DecodeBench, places: list[tuple[int, int]], messages: int
+    library: object, kind: str, bench: _core.DecodeBench, places: list[tuple[int, int]], rows: int
 ) -> handwritten.Handwritten | None:
     """Return the decoder written by hand, having decoded everything once, where it could be built."""
     if not isinstance(library, handwritten.Library):
         return None
     arena = np.frombuffer(memoryview(bench.arena()), np.uint8)
-    decoder = handwritten.Handwritten(library, kind, arena, places, messages)
+    decoder = handwritten.Handwritten(library, kind, arena, places, rows)
     decoder.run(1)
     return decoder
 

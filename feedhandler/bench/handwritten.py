@@ -25,7 +25,7 @@ def load() -> Library | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     library = ctypes.CDLL(str(_LIBRARY))
-    for kind in ("quotes", "itch"):
+    for kind in ("quotes", "itch", "book"):
         new, run, total = (getattr(library, f"{kind}_{what}") for what in ("new", "run", "sum"))
         new.restype, new.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
         run.restype = ctypes.c_uint64
@@ -48,13 +48,14 @@ class Handwritten:
     library
         From `load`.
     kind
-        ``quotes`` (payloads of msgpack quotes) or ``itch`` (MoldUDP64 packets).
+        ``quotes`` (payloads of msgpack quotes), ``itch`` (MoldUDP64 packets) or ``book`` (payloads of SBE
+        incremental books).
     arena
         The memory, uint8; 64 bytes behind each packet are readable.
     places
         Offset and length of each packet.
     capacity
-        Messages in all packets.
+        Most rows of one type in all packets.
     """
 
     def __init__(

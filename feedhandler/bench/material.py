@@ -1,6 +1,7 @@
 """What benchmarks decode: seeded packets with the values, and so the widths, that a market has."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from struct import Struct
 from typing import Final
@@ -155,3 +156,61 @@ def _itch_message(market: _Market, code: str) -> bytes:
         "P": (order, side, shares, stock, price, match),
     }
     return ITCH_LAYOUTS[code].pack(*head, *rest[code])
+
+
+BOOK_SCHEMA: Final = Path(__file__).with_name("book.xml")
+"""Schema of the incremental books, which `books` makes packets of and the decoder written by hand knows."""
+
+_BOOK_HEADER: Final = Struct("<IQ")
+_BOOK_MESSAGE: Final = Struct("<HHHHH")
+_BOOK_ROOT: Final = Struct("<QB2x")
+_ENTRIES: Final = Struct("<HB")
+_ENTRY: Final = Struct("<qiiIiBBc5x")
+_ORDER_IDS: Final = Struct("<H5xB")
+_ORDER_ID: Final = Struct("<QiB3x")
+_NANOS_PER_TICK: Final = 100_000
+_MOST_ENTRIES: Final = 10
+_ENTRIES_MIX: Final = {1: 75, 2: 12, 3: 5, 4: 4, 6: 3, _MOST_ENTRIES: 1}
+"""How many entries a message has, and how often: near to a morning of CME futures, where most have one."""
+
+
+def books(packets: int, payload_bytes: int = 1_400, seed: int = _SEED) -> Iterator[bytes]:
+    """Make packets of SBE incremental books, framed as those of CME MDP 3.0.
+
+    Parameters
+    ----------
+    packets
+        How many.
+    payload_bytes
+        What they have at most; each is as full as it can be.
+    seed
+        Makes the market.
+    """
+    market = _Market(seed)
+    waiting = b""
+    for sequence in range(1, packets + 1):
+        packet = _BOOK_HEADER.pack(sequence, market.now_ns) + waiting
+        while True:
+            waiting = _book(market)
+            if len(packet) + len(waiting) > payload_bytes:
+                break
+            packet += waiting
+        yield packet
+
+
+def _book(market: _Market) -> bytes:
+    random = market.random
+    (entries,) = random.choices(list(_ENTRIES_MIX), list(_ENTRIES_MIX.values()))
+    orders = [entry for entry in range(1, entries + 1) for _ in range(random.choice((0, 1, 1, 2)))]
+    body = _BOOK_ROOT.pack(market.tick(), random.choice((0x04, 0x84)))
+    body += _ENTRIES.pack(_ENTRY.size, entries) + b"".join(_entry(market) for _ in range(entries))
+    body += _ORDER_IDS.pack(_ORDER_ID.size, len(orders))
+    body += b"".join(_ORDER_ID.pack(random.getrandbits(40), market.size(), entry) for entry in orders)
+    return _BOOK_MESSAGE.pack(_BOOK_MESSAGE.size + len(body), _BOOK_ROOT.size, 7, 9, 2) + body
+
+
+def _entry(market: _Market) -> bytes:
+    random, instrument = market.random, market.instrument()
+    price, level = market.price(instrument) * _NANOS_PER_TICK, random.randrange(1, 11)
+    counts = (market.size(), instrument, random.getrandbits(24), random.randrange(1, 40))
+    return _ENTRY.pack(price, *counts, level, random.choice((0, 1, 1, 2)), random.choice((b"0", b"1")))

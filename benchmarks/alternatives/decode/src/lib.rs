@@ -4,9 +4,11 @@
 //! feedhandler decodes. Like it they check every length, read up to 64 bytes behind a packet (its slot has them), and
 //! write rows of whole messages; unlike it they know their messages at compile time and keep no ledger and no digest.
 
+mod book;
 mod itch;
 mod quotes;
 
+pub use book::{Book, Entry, OrderId, Root};
 pub use itch::{AddOrder, Itch, OrderCancel, OrderDelete, OrderExecuted, OrderReplace, Trade};
 pub use quotes::{Quote, Quotes};
 
@@ -137,6 +139,51 @@ pub unsafe extern "C" fn quotes_run(
 pub unsafe extern "C" fn quotes_sum(quotes: *const Quotes) -> u64 {
     // SAFETY: the caller vouches for it.
     unsafe { &*quotes }.sum()
+}
+
+/// Reads a little-endian number.
+///
+/// # Safety
+/// As many bytes as the number has must be readable at `from`.
+macro_rules! le {
+    ($number:ty, $from:expr) => {
+        <$number>::from_le_bytes($from.cast::<[u8; size_of::<$number>()]>().read_unaligned())
+    };
+}
+use le;
+
+/// A decoder of incremental books with room for `capacity` rows of each kind.
+#[unsafe(no_mangle)]
+pub extern "C" fn book_new(capacity: usize) -> *mut Book {
+    Box::into_raw(Box::new(Book::new(capacity)))
+}
+
+/// Decodes payloads of incremental books: see [`run`].
+///
+/// # Safety
+/// As [`borrowed`]; `book` must come from [`book_new`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn book_run(
+    book: *mut Book,
+    arena: *const u8,
+    arena_bytes: usize,
+    places: *const Place,
+    packets: usize,
+    rounds: usize,
+) -> u64 {
+    // SAFETY: the caller vouches for all of them.
+    let (book, (arena, places)) = unsafe { (&mut *book, borrowed(arena, arena_bytes, places, packets)) };
+    run(book, arena, places, rounds)
+}
+
+/// Sum of all numeric columns of all rows, modulo 2^64.
+///
+/// # Safety
+/// `book` must come from [`book_new`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn book_sum(book: *const Book) -> u64 {
+    // SAFETY: the caller vouches for it.
+    unsafe { &*book }.sum()
 }
 
 /// A decoder of ITCH with room for `capacity` rows of each type.
