@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,10 @@ grace_us = 100_000
 name = "demo"
 [[channel.line]]
 name = "A"
-address = "127.0.0.1:{a}"
+address = "{host}:{a}"
 [[channel.line]]
 name = "B"
-address = "127.0.0.1:{b}"
+address = "{host}:{b}"
 """
 
 
@@ -77,12 +78,15 @@ def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def free_ports() -> tuple[int, int]:
-    """Return two ports that were free a moment ago."""
-    with socket.socket(type=socket.SOCK_DGRAM) as a, socket.socket(type=socket.SOCK_DGRAM) as b:
-        a.bind(("127.0.0.1", 0))
-        b.bind(("127.0.0.1", 0))
-        return a.getsockname()[1], b.getsockname()[1]
+OWN_HOST = str(IPv4Address("127.64.0.0") + os.getpid() % (1 << 22))
+"""Loopback address that no other process uses, so that its ports are free whenever they are asked for."""
+PORTS = (20_001, 20_002)
+"""Below those that the system gives to sockets of any address."""
+
+
+def live(a: int = 0, b: int = 0, host: str = "127.0.0.1") -> str:
+    """Return the configuration of a feed; port 0 lets the system choose."""
+    return LIVE.format(host=host, a=a, b=b)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -93,7 +97,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def is_bound(port: int) -> bool:
-    return any(f":{port:04X} " in line for line in Path("/proc/net/udp").read_text().splitlines())
+    place = f" {int.from_bytes(IPv4Address(OWN_HOST).packed, sys.byteorder):08X}:{port:04X} "
+    return place in Path("/proc/net/udp").read_text()
 
 
 @pytest.fixture
@@ -153,9 +158,7 @@ def test_decode_takes_instruments_by_symbol_and_by_number() -> None:
 
 def test_decode_takes_protocol_and_channels_from_a_config(day: Path, tmp_path: Path) -> None:
     (tmp_path / "feed.toml").write_text(
-        LIVE.format(a=1, b=2)
-        .replace("127.0.0.1:1", "239.1.1.1:20001")
-        .replace("127.0.0.1:2", "239.1.1.2:20002")
+        live(1, 2).replace("127.0.0.1:1", "239.1.1.1:20001").replace("127.0.0.1:2", "239.1.1.2:20002")
     )
     report = json_of("decode", day, "--config", tmp_path / "feed.toml")
     assert (report["protocol"], report["messages"], report["duplicates"]) == ("msgpack", 400, 100)
@@ -181,7 +184,7 @@ def test_info_tells_records_and_streams(day: Path) -> None:
 
 
 def test_check_tells_what_was_granted(tmp_path: Path) -> None:
-    (tmp_path / "feed.toml").write_text(LIVE.format(a=0, b=0))
+    (tmp_path / "feed.toml").write_text(live())
     told = json_of("check", tmp_path / "feed.toml")
     assert (told["protocol"], told["messages"]) == ("msgpack", 6)
     assert [line["name"] for line in told["channels"][0]["lines"]] == ["A", "B"]
@@ -193,7 +196,7 @@ def test_check_tells_what_was_granted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_what_is_not_granted_is_told_with_why(tmp_path: Path, command: str) -> None:
     asked = 'wire = { stamps = "hardware", cpu = 100_000 }\nring = { slots = 64, huge_pages = true }\n'
-    (tmp_path / "feed.toml").write_text(asked + LIVE.format(a=0, b=0))
+    (tmp_path / "feed.toml").write_text(asked + live())
     limits = ["--duration", "0"] if command == "run" else []
     arguments: list[str | Path] = [command, tmp_path / "feed.toml", *limits]
     told = {warning["setting"]: warning for warning in json_of(*arguments)["warnings"]}
@@ -208,7 +211,7 @@ def test_what_is_not_granted_is_told_with_why(tmp_path: Path, command: str) -> N
 def test_check_without_sockets_does_not_need_the_port(tmp_path: Path) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
-        (tmp_path / "feed.toml").write_text(LIVE.format(a=taken.getsockname()[1], b=0))
+        (tmp_path / "feed.toml").write_text(live(taken.getsockname()[1]))
         assert "sockets" not in json_of("check", tmp_path / "feed.toml", "--no-sockets")
         refused = call("check", tmp_path / "feed.toml", check=1)
     assert refused.stderr.startswith("feedhandler: A: cannot bind to 127.0.0.1:")
@@ -243,7 +246,7 @@ def test_what_is_wrong_is_said_in_one_line(
     monkeypatch.chdir(day.parent)
     Path("letter.txt").write_text("Dear reader,\n")
     Path("bad.toml").write_text("what = [\n")
-    Path("typo.toml").write_text(LIVE.format(a=0, b=0) + "[ring]\nslot = 64\n")
+    Path("typo.toml").write_text(live() + "[ring]\nslot = 64\n")
     done = call(*arguments, check=code)
     assert done.stdout == ""
     assert done.stderr.startswith("feedhandler: ")
@@ -273,12 +276,11 @@ def test_bench_has_help_with_an_example() -> None:
 
 
 def test_a_live_feed_is_received_until_ctrl_c_and_reported(day: Path, tmp_path: Path) -> None:
-    ports = free_ports()
     config, out, log = tmp_path / "feed.toml", tmp_path / "out.npz", tmp_path / "feed.hlog"
-    config.write_text(LIVE.format(a=ports[0], b=ports[1]))
+    config.write_text(live(*PORTS, OWN_HOST))
     with running("run", config, "--json", "--out", out, "--hlog", log) as process:
-        wait_until(lambda: all(map(is_bound, ports)))
-        to = [("127.0.0.1", port) for port in ports]
+        wait_until(lambda: all(map(is_bound, PORTS)))
+        to = [(OWN_HOST, port) for port in PORTS]
         sender = Sender(routes=list(zip(market.LINES, to, strict=True)))
         sender.replay(day, Pacing.rate(2_000))
         process.send_signal(signal.SIGINT)
@@ -294,12 +296,11 @@ def test_a_live_feed_is_received_until_ctrl_c_and_reported(day: Path, tmp_path: 
 
 
 def test_run_ends_after_a_duration_and_after_messages(day: Path, tmp_path: Path) -> None:
-    ports = free_ports()
-    (tmp_path / "feed.toml").write_text(LIVE.format(a=ports[0], b=ports[1]))
+    (tmp_path / "feed.toml").write_text(live(*PORTS, OWN_HOST))
     assert json_of("run", tmp_path / "feed.toml", "--duration", "0.2")["messages"] == 0
     with running("run", tmp_path / "feed.toml", "--messages", "100") as process:
-        wait_until(lambda: all(map(is_bound, ports)))
-        Sender([("127.0.0.1", port) for port in ports]).replay(day, Pacing.rate(2_000))
+        wait_until(lambda: all(map(is_bound, PORTS)))
+        Sender([(OWN_HOST, port) for port in PORTS]).replay(day, Pacing.rate(2_000))
         printed, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert "ledger: datagrams of each line" in printed
@@ -395,7 +396,7 @@ def test_bench_decode_measures_ours_beside_others() -> None:
 
 
 def test_on_a_terminal_there_is_a_live_view(tmp_path: Path) -> None:
-    (tmp_path / "feed.toml").write_text(LIVE.format(a=0, b=0))
+    (tmp_path / "feed.toml").write_text(live())
     told = on_terminal([COMMAND, "run", tmp_path / "feed.toml", "--duration", "1"])
     assert "messages/s" in told
     assert "in the ring" in told

@@ -4,7 +4,8 @@
 
 mod support;
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -325,15 +326,22 @@ fn a_stop_from_elsewhere_ends_the_consumers_wait(base: ReceiveOptions) {
     }
 }
 
+/// A line whose port no other test is given once it is closed, however long somebody goes on sending there.
+fn line_of_own_address(name: &str) -> LineSpec {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let host = Ipv4Addr::new(127, 0, 9, NEXT.fetch_add(1, Ordering::Relaxed));
+    LineSpec { address: (host, 0).into(), ..local_line(name) }
+}
+
 fn a_stop_does_not_wait_for_space_or_for_quiet(base: ReceiveOptions) {
     let other = if base.mode == Mode::Inline { FullPolicy::LeaveInSocket } else { FullPolicy::DropNewest };
     for (wait, full) in POLICIES.into_iter().zip([FullPolicy::LeaveInSocket, other].repeat(2)) {
-        let mut receiver = start(&[local_line("A")], &ReceiveOptions { wait, ..one_slot(base, full) });
+        let mut receiver = start(&[line_of_own_address("A")], &ReceiveOptions { wait, ..one_slot(base, full) });
         let sender = sender_to(&receiver, 0);
         let stopper = receiver.stopper();
         thread::scope(|scope| {
-            // Once the socket is closed, the sender hears so, and does not mind.
-            scope.spawn(|| (0..20_000_u32).for_each(|number| drop(sender.send(&number.to_le_bytes()))));
+            // Once the socket is closed, the sender hears so, and ends.
+            scope.spawn(|| (0..20_000_u32).all(|number| sender.send(&number.to_le_bytes()).is_ok()));
             wait_until(&mut receiver, |stats| stats[0].datagrams == 1);
             stopper.request_stop();
             assert_eq!(take_all(&mut receiver).len(), 1);
