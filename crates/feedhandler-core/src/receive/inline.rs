@@ -11,7 +11,7 @@ use super::Shared;
 use super::line::Look;
 use super::lines::Lines;
 use super::pause::Pause;
-use super::thread::{DRAIN_MARGIN_NS, DRAIN_TURNS, drain};
+use super::thread::{DRAIN_TURNS, drain};
 use crate::ring::Consumer;
 use crate::wait::{Wait, WaitOutcome};
 use crate::wire::LineSocket;
@@ -104,7 +104,7 @@ impl Inline {
 impl Stopping {
     fn is_over(&mut self, look: Look, polled_ns: u64) -> bool {
         self.turns_left = self.turns_left.saturating_sub(1);
-        look == Look::Drained || polled_ns >= self.stopped_ns + DRAIN_MARGIN_NS || self.turns_left == 0
+        look == Look::Drained || polled_ns >= self.stopped_ns || self.turns_left == 0
     }
 }
 

@@ -12,10 +12,6 @@ use crate::wire::LineSocket;
 /// Turns in which the sockets are emptied after a stop, at most: against a clock that is set back while they never are.
 pub(super) const DRAIN_TURNS: usize = 1 << 16;
 
-/// For how long datagrams that came after a stop are still taken, ns, unless a socket is empty before: until then a stamp may
-/// be of the take instead of the arrival, and what it says of others is not sure.
-pub(super) const DRAIN_MARGIN_NS: u64 = 10_000_000;
-
 /// The lines, and how to wait for them.
 pub(super) struct ReceiveThread {
     lines: Lines,
@@ -45,9 +41,9 @@ impl ReceiveThread {
 
 /// After the stop: moves into the ring what was queued before, as far as it has space.
 pub(super) fn drain(lines: &mut Lines) {
-    let until_ns = lines.read_clock() + DRAIN_MARGIN_NS;
+    let stopped_ns = lines.read_clock();
     for _ in 0..DRAIN_TURNS {
-        if lines.turn() != Look::More || lines.polled_ns() >= until_ns {
+        if lines.turn() != Look::More || lines.polled_ns() >= stopped_ns {
             break;
         }
     }
