@@ -156,7 +156,7 @@ class Arbiter:
             self.notice(arrival.ts_ns)
         if packet.is_end_of_session and not self.is_ended:
             self.is_ended = True
-            self.tell("session_end", self.first, packet.first)
+            self.tell("session_end", self.first, max(packet.first, self.next))
 
     def deliver(self, arrival: Arrival, fate: str) -> None:
         """Deliver what is new of a packet; the rest of it are copies of what was delivered or lost."""

@@ -70,6 +70,12 @@ impl BatchBuilder {
         }
     }
 
+    /// How many batches came before it.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Messages in the batch.
     #[must_use]
     pub fn messages(&self) -> usize {

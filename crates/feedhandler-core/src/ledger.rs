@@ -1,6 +1,7 @@
 //! ledger: every packet and message has a fate, and the fates add up.
 //!
-//! Sums, checked with every batch, and all of them whenever a report is made. One that is wrong is counted:
+//! Sums, checked with every batch (those of lines' units with some), and all of them whenever a report is made. One that
+//! is wrong is counted:
 //!
 //! | what | sum |
 //! |---|---|

@@ -44,6 +44,9 @@ const BATCH_FILTERED: u64 = 1 << 20;
 
 /// Rows of groups after which a batch is closed, however few messages they belong to.
 const BATCH_ENTRIES: u64 = 1 << 20;
+/// The sums of lines' units, which take longer, are checked with every so many-th batch: a prime, so that no channel is
+/// always left out.
+const LINES_CHECKED: u64 = 61;
 
 /// A datagram as wire or capture hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +88,13 @@ impl Channel {
         ];
         let lines = self.lines.iter().map(|line| line.counters.is_balanced());
         sums.into_iter().chain(lines).map(|is_right| u64::from(!is_right)).sum()
+    }
+
+    /// How many sums of its lines' units are wrong, where `expected` units were sent; without a sequence there are none.
+    #[must_use]
+    pub fn mismatches_of_lines(&self, expected: u64) -> u64 {
+        let units = self.arbiter.line_units();
+        units.iter().map(|line| u64::from(self.arbiter.has_sequence() && !line.is_balanced(expected))).sum()
     }
 }
 
@@ -226,7 +236,10 @@ impl Pipeline {
     /// Checks the sums of one channel: with each batch, those of another.
     fn check_next_channel(&mut self) {
         let Some(channel) = self.channels.get(self.checked) else { return };
-        self.mismatches += channel.mismatches(self.expected(channel));
+        let expected = self.expected(channel);
+        let is_turn_of_lines = self.batch.number().is_multiple_of(LINES_CHECKED);
+        let of_lines = if is_turn_of_lines { channel.mismatches_of_lines(expected) } else { 0 };
+        self.mismatches += channel.mismatches(expected) + of_lines;
         self.checked = (self.checked + 1) % self.channels.len();
     }
 
@@ -390,10 +403,14 @@ impl Pipeline {
 
     #[inline]
     fn on_packet(&mut self, from: Origin, packet: &Packet<'_>) {
-        let verdict = self.judge(from, packet);
+        let verdict = match self.judge(from, packet) {
+            Ok(verdict) => verdict,
+            Err(reason) => return self.refuse(from, reason, packet.payload.bytes()),
+        };
         match verdict {
             Verdict::Deliver { skip } => self.deliver(from, packet, skip),
             Verdict::Hold => self.hold(from, packet),
+            Verdict::Doubt => self.doubt(from, packet),
             Verdict::Unsequenced => self.deliver_unsequenced(from, packet),
             Verdict::Duplicate => self.count_copy(from, packet),
             Verdict::Stale => self.line(from).stale += 1,
@@ -402,11 +419,18 @@ impl Pipeline {
         }
     }
 
+    /// Follows a packet's framing to its end.
+    fn check(&self, packet: &Packet<'_>) -> Result<(), Reason> {
+        Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages)
+    }
+
+    /// What is to be done with a packet.
     #[inline]
-    fn judge(&mut self, from: Origin, packet: &Packet<'_>) -> Verdict {
+    fn judge(&mut self, from: Origin, packet: &Packet<'_>) -> Result<Verdict, Reason> {
         let arbiter = &mut self.channels[from.channel].arbiter;
         let mut verdict = arbiter.judge(from.line, packet, from.ts_ns, &mut self.events);
         if verdict == Verdict::Opens {
+            self.check_opening(from, packet)?;
             self.settle(from.channel, from.ts_ns);
             self.open(from, packet);
             verdict = self.channels[from.channel].arbiter.judge(from.line, packet, from.ts_ns, &mut self.events);
@@ -416,13 +440,24 @@ impl Pipeline {
         {
             self.tell_recovered(from, packet);
         }
-        verdict
+        Ok(verdict)
+    }
+
+    /// A packet whose framing lies may lie about its place as well, and opens no session; but where there is none to leave,
+    /// and it claims the first place, that is believed, so that what it carried is told as lost.
+    #[cold]
+    fn check_opening(&mut self, from: Origin, packet: &Packet<'_>) -> Result<(), Reason> {
+        let is_first = self.channels[from.channel].arbiter.session().is_none();
+        if packet.kind != PacketKind::Data || is_first && packet.sequence == self.plan.framing.first_sequence {
+            return Ok(());
+        }
+        self.check(packet).inspect_err(|_| self.channels[from.channel].arbiter.undoubt(from.line, 0))
     }
 
     /// Tells that a packet fills a hole, in front of its messages; one whose framing lies fills nothing.
     #[cold]
     fn tell_recovered(&mut self, from: Origin, packet: &Packet<'_>) {
-        if Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages).is_ok() {
+        if self.check(packet).is_ok() {
             let event = self.channels[from.channel].arbiter.recovered_by(packet, from.ts_ns);
             self.events.push(event);
         }
@@ -463,8 +498,9 @@ impl Pipeline {
     /// Counts a copy of what was delivered; one whose framing lies is none.
     #[inline]
     fn count_copy(&mut self, from: Origin, packet: &Packet<'_>) {
+        let checked = self.check(packet);
         let arbiter = &mut self.channels[from.channel].arbiter;
-        match Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages) {
+        match checked {
             Ok(()) => {
                 arbiter.duplicated(from.line, packet, from.ts_ns);
                 self.line(from).duplicate += 1;
@@ -507,8 +543,9 @@ impl Pipeline {
 
     #[cold]
     fn hold(&mut self, from: Origin, packet: &Packet<'_>) {
+        let checked = self.check(packet);
         let arbiter = &mut self.channels[from.channel].arbiter;
-        match Decoder::check(&self.plan, &self.plan.framing.delimiter, packet.payload, packet.messages) {
+        match checked {
             Ok(()) => {
                 arbiter.hold(from.line, packet, from.ts_ns, from.ts_recv_ns);
                 self.line(from).pending += 1;
@@ -520,6 +557,31 @@ impl Pipeline {
         }
     }
 
+    #[cold]
+    fn doubt(&mut self, from: Origin, packet: &Packet<'_>) {
+        let checked = self.check(packet);
+        let arbiter = &mut self.channels[from.channel].arbiter;
+        match checked {
+            Ok(()) => {
+                arbiter.doubt(from.line, packet, from.ts_ns, from.ts_recv_ns);
+                self.line(from).pending += 1;
+            }
+            Err(reason) => {
+                arbiter.undoubt(from.line, packet.units);
+                self.refuse(from, reason, packet.payload.bytes());
+            }
+        }
+    }
+
+    /// A line has started again, and is quiet: the session begins anew with what it has brought.
+    #[cold]
+    fn restart(&mut self, channel: usize, line: usize) {
+        let Some(session) = self.channels[channel].arbiter.session().map(|session| session.id) else { return };
+        let from = Origin { channel, line, ts_ns: self.looked_at_ns, ts_recv_ns: self.looked_at_ns };
+        self.settle(channel, from.ts_ns);
+        self.open(from, &Packet { session, ..file_header(self.plan.framing.first_sequence) });
+    }
+
     fn take_step(&mut self, channel: usize, step: Step) {
         let origin = |held: &Held| {
             let Held { line, ts_ns, ts_recv_ns, .. } = *held;
@@ -527,6 +589,7 @@ impl Pipeline {
         };
         match step {
             Step::Gap => {}
+            Step::Restart { line } => self.restart(channel, line),
             Step::Release { held, skip } => {
                 self.release(origin(&held), &held, skip);
                 self.channels[channel].arbiter.recycle(held);
@@ -642,7 +705,7 @@ fn line_column(line: usize) -> u16 {
     u16::try_from(line).unwrap_or(crate::event::NO_LINE)
 }
 
-/// What stands for a header where there are no packets.
+/// What stands for a header where there is no packet.
 fn file_header(first_sequence: u64) -> Packet<'static> {
     Packet {
         kind: PacketKind::Data,

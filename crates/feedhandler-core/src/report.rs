@@ -168,8 +168,7 @@ fn sessions(pipeline: &Pipeline) -> Vec<SessionSeen> {
 fn channel_ledger(pipeline: &Pipeline, channel: &Channel) -> (ChannelLedger, u64) {
     let (expected, unit) = (pipeline.expected(channel), pipeline.plan().framing.unit);
     let lines = channel.arbiter.line_units();
-    let is_wrong = |line: &&LineUnits| unit != SequenceUnit::Nothing && !line.is_balanced(expected);
-    let mismatches = channel.mismatches(expected) + lines.iter().filter(is_wrong).count() as u64;
+    let mismatches = channel.mismatches(expected) + channel.mismatches_of_lines(expected);
     let ledger = ChannelLedger {
         name: channel.name.clone(),
         unit,

@@ -4,6 +4,9 @@
 //! the line brings [`RESTART_PACKETS`] packets, each ahead of the one before; they were copies when it goes on where it
 //! was. Copies of the head, byte by byte, are not even doubted, unless the line was silent before them: a network repeats
 //! packets within [`super::line::RESTART_SILENCE_NS`], and a sender that starts again with the same bytes takes longer.
+//!
+//! Where nothing follows that could tell, time does: two packets in order from the head are a restart after [`DOUBT_NS`],
+//! and one alone was a copy.
 
 use super::line::LineState;
 use super::session::RESTART_HEAD_UNITS;
@@ -13,6 +16,10 @@ use crate::padded::Padded;
 
 /// Packets in order, from the head on, that make a restart.
 const RESTART_PACKETS: u8 = 3;
+/// Packets in order that are a restart where nothing follows them.
+const LEAST_PACKETS: u8 = 2;
+/// How long packets in doubt wait for the next.
+const DOUBT_NS: u64 = 1_000_000_000;
 /// Packets in doubt that wait at most, within those of the window; further ones are taken for copies.
 const MOST_PACKETS: usize = 64;
 
@@ -37,6 +44,8 @@ impl Progress {
 pub(super) struct Again {
     held: Vec<Held>,
     is_believed: bool,
+    /// When the last packet came that is in doubt.
+    last_ns: u64,
     /// Payload of the packet at the head of the present session, where it was delivered.
     head: Vec<u8>,
     is_head_known: bool,
@@ -44,11 +53,21 @@ pub(super) struct Again {
 
 impl Again {
     pub fn new() -> Self {
-        Self { held: Vec::new(), is_believed: false, head: Vec::new(), is_head_known: false }
+        Self { held: Vec::new(), is_believed: false, last_ns: 0, head: Vec::new(), is_head_known: false }
     }
 
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
+    }
+
+    /// Whether what waits is a restart, which is being opened.
+    pub fn is_believed(&self) -> bool {
+        self.is_believed
+    }
+
+    /// Whether packets have waited for the next one long enough.
+    pub fn is_due(&self, now_ns: u64) -> bool {
+        !self.is_empty() && now_ns >= self.last_ns.saturating_add(DOUBT_NS)
     }
 
     pub fn len(&self) -> usize {
@@ -106,13 +125,13 @@ impl Arbiter {
             self.again.is_believed = true;
             return Some(Verdict::Opens);
         }
-        self.heard_ns = ts_ns;
+        (self.heard_ns, self.again.last_ns) = (ts_ns, ts_ns);
         self.lines[line].stale_run = 0;
         if packet.kind != PacketKind::Data {
             return Some(Verdict::Quiet);
         }
         self.counters.seen += packet.units;
-        Some(Verdict::Hold)
+        Some(Verdict::Doubt)
     }
 
     /// Whether a packet at the head is not a copy of the one that came before: it has other content, or the line was
@@ -152,21 +171,53 @@ impl Arbiter {
         }
     }
 
-    /// Keeps a packet that was judged so.
-    pub(super) fn hold_again(&mut self, line: usize, first: u64, packet: &Packet<'_>, times_ns: [u64; 2]) {
+    /// Keeps a packet judged `Doubt` until its line's next ones tell what it is.
+    pub fn doubt(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, ts_recv_ns: u64) {
+        let first = self.extend(packet.sequence, self.expected());
         self.counters.pending += packet.units;
-        let held = self.window.copy(line, first, packet, times_ns);
+        let held = self.window.copy(line, first, packet, [ts_ns, ts_recv_ns]);
         self.again.held.push(held);
+    }
+
+    /// Notes that a packet of `line` judged `Doubt` or `Opens` cannot be used: it speaks for no restart. `units` are those
+    /// that it was counted with.
+    #[cold]
+    pub fn undoubt(&mut self, line: usize, units: u64) {
+        self.counters.seen -= units;
+        self.again.is_believed = false;
+        if let Some(progress) = &mut self.lines[line].again {
+            progress.packets = progress.packets.saturating_sub(1);
+        }
+    }
+
+    /// What comes of packets in doubt at `now_ns`.
+    #[cold]
+    pub(super) fn step_again(&mut self, now_ns: u64) -> Option<Step> {
+        if !self.again.is_due(now_ns) {
+            return self.reject_again();
+        }
+        let restarts = |state: &LineState| state.again.is_some_and(|progress| progress.packets >= LEAST_PACKETS);
+        if let Some(line) = self.lines.iter().position(restarts) {
+            self.again.is_believed = true;
+            return Some(Step::Restart { line });
+        }
+        // Should its line go on behind it later, that is a restart all the same, and the packet its missing head.
+        let held = self.again.held.remove(0);
+        Some(self.reject(held))
     }
 
     /// Takes out a packet whose line went on where it was: it is a copy.
     #[cold]
     pub(super) fn reject_again(&mut self) -> Option<Step> {
         let held = self.again.take_rejected(&self.lines)?;
+        Some(self.reject(held))
+    }
+
+    fn reject(&mut self, held: Held) -> Step {
         self.counters.pending -= held.units();
         self.coverage.bring(usize::from(held.line), held.first, held.end, self.expected());
         self.count_old(held.first, held.end);
-        Some(Step::Duplicate(held))
+        Step::Duplicate(held)
     }
 
     /// Nothing more comes that could tell: what waits are copies, unless the restart that they are is being opened.
@@ -188,7 +239,7 @@ impl Arbiter {
             if line.epoch != self.epoch {
                 line.enter(self.epoch, session.id);
             }
-            line.move_to(held.end, false, held.ts_ns);
+            line.move_to(held.first, held.end, Verdict::Doubt, held.ts_ns);
             self.coverage.bring(usize::from(held.line), held.first, held.end, session.next);
             self.window.put(held);
         }

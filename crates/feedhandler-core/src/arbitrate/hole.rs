@@ -28,7 +28,7 @@ impl Arbiter {
     /// a hole whose grace time has passed. Call until it says nothing.
     pub fn step(&mut self, now_ns: u64, events: &mut Vec<Event>) -> Option<Step> {
         if !self.again.is_empty()
-            && let Some(step) = self.reject_again()
+            && let Some(step) = self.step_again(now_ns)
         {
             return Some(step);
         }
@@ -64,10 +64,10 @@ impl Arbiter {
         self.is_due(hole, grace_ns, now_ns).then(|| self.declare(hole, furthest, now_ns, events))
     }
 
-    /// Whether the grace time of something missing has passed at `now_ns`.
+    /// Whether something has waited long enough at `now_ns`: what is missing in front of it, or what would tell what it is.
     #[must_use]
     pub fn may_declare(&self, now_ns: u64) -> bool {
-        self.hole.is_some_and(|hole| self.is_due(hole, self.grace_ns(), now_ns))
+        self.hole.is_some_and(|hole| self.is_due(hole, self.grace_ns(), now_ns)) || self.again.is_due(now_ns)
     }
 
     fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {

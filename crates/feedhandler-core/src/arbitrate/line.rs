@@ -1,5 +1,6 @@
 //! What an arbiter knows of one line.
 
+use super::Verdict;
 use super::again::Progress;
 use crate::framing::SessionId;
 
@@ -16,6 +17,8 @@ pub(super) struct LineState {
     pub moved_ns: u64,
     /// Packets in a row that continued the order below `position`.
     behind_run: u8,
+    /// First unit behind the last packet below `position` that waits for something in front of it.
+    behind: Option<u64>,
     /// Packets in a row from a session that the channel has left.
     pub stale_run: u32,
     /// How far the line has come since it fell back to the head, while nobody knows whether it started again.
@@ -58,29 +61,38 @@ impl LineState {
 
     /// Where the line had come to is no longer believed.
     pub fn forget_position(&mut self) {
-        (self.position, self.behind_run) = (None, 0);
+        (self.position, self.behind_run, self.behind) = (None, 0, None);
     }
 
-    /// The line brought a packet that ends at `end`; `is_next` when it continued the order.
+    /// The line brought a packet of the units `first..end`, which was judged so.
     ///
     /// Copies of what is past leave the position alone; packets that continue the order far below it, time and again,
     /// show that what had raised it was a stray.
     #[inline]
-    pub fn move_to(&mut self, end: u64, is_next: bool, ts_ns: u64) -> Moved {
+    pub fn move_to(&mut self, first: u64, end: u64, verdict: Verdict, ts_ns: u64) -> Moved {
         self.stale_run = 0;
         let position = self.position.unwrap_or(0);
         let mut moved = Moved::On;
         if self.position.is_some() && end < position {
-            self.behind_run = self.behind_run.saturating_add(u8::from(is_next));
+            self.behind_run = self.behind_run.saturating_add(u8::from(self.continues(first, end, verdict)));
             if self.behind_run < STRAY_PACKETS || position - end <= STRAY_DISTANCE_UNITS {
                 return moved;
             }
             moved = Moved::Back;
         }
-        self.behind_run = 0;
+        (self.behind_run, self.behind) = (0, None);
         if self.position != Some(end) {
             (self.position, self.moved_ns) = (Some(end), ts_ns);
         }
         moved
+    }
+    /// Whether a packet below the position continues the order there.
+    #[cold]
+    fn continues(&mut self, first: u64, end: u64, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Deliver { .. } => true,
+            Verdict::Hold => self.behind.replace(end) == Some(first),
+            _ => false,
+        }
     }
 }

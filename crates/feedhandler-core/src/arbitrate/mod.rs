@@ -70,6 +70,8 @@ pub enum Verdict {
     },
     /// Check its framing, then [`Arbiter::hold`]: something in front of it is missing.
     Hold,
+    /// Check its framing, then [`Arbiter::doubt`]: it is a copy, or its line has started again.
+    Doubt,
     /// All of it was delivered before (some of it perhaps declared lost): check its framing, then
     /// [`Arbiter::duplicated`].
     Duplicate,
@@ -81,7 +83,8 @@ pub enum Verdict {
     Unsequenced,
     /// It is so far ahead that it cannot be of this session: it is counted as malformed.
     Implausible,
-    /// It opens another session: [`Arbiter::settle`] the present one, [`Arbiter::open`] it, and ask again.
+    /// It opens another session: check its framing, [`Arbiter::settle`] the present one, [`Arbiter::open`] it, and ask
+    /// again. Where its framing lies, [`Arbiter::undoubt`].
     Opens,
 }
 
@@ -101,6 +104,12 @@ pub enum Step {
     Stray(Held),
     /// A hole was declared lost.
     Gap,
+    /// The line has started again: [`Arbiter::settle`] the present session, and [`Arbiter::open`] it anew from its first
+    /// unit on.
+    Restart {
+        /// The line.
+        line: usize,
+    },
 }
 
 /// Sequences and arbitrates one channel.
@@ -129,8 +138,8 @@ pub struct Arbiter {
     suspicion_packets: u32,
     /// This machine dropped datagrams since the last one that came in order.
     has_dropped: bool,
-    /// Packets in a row that came far below what is expected, in a range that was declared lost.
-    far_below_run: u32,
+    /// Packets in a row that came far from what is expected, where nothing was delivered.
+    elsewhere_run: u32,
     heard_ns: u64,
     coverage: Coverage,
     skew: Skew,
@@ -160,7 +169,7 @@ impl Arbiter {
             suspicion: Cause::None,
             suspicion_packets: 0,
             has_dropped: false,
-            far_below_run: 0,
+            elsewhere_run: 0,
             heard_ns: 0,
             coverage: Coverage::new(lines),
             skew: Skew::new(lines),
@@ -211,11 +220,10 @@ impl Arbiter {
         }
     }
 
-    /// Adds a line that was not known at first.
-    pub fn add_line(&mut self) {
-        self.lines.push(LineState::default());
-        self.coverage.add_line();
-        self.skew.add_line();
+    /// Whether units are numbered.
+    #[must_use]
+    pub fn has_sequence(&self) -> bool {
+        self.unit != SequenceUnit::Nothing
     }
 
     /// What each line brought, and what it missed; without a sequence, nobody knows what a line misses.
@@ -225,8 +233,13 @@ impl Arbiter {
             let won = self.coverage.wins();
             return won.map(|won| LineUnits { won, brought: won, ..LineUnits::default() }).collect();
         }
-        // Where the first session begins is not yet known: nothing of it is expected.
-        self.coverage.units(if self.is_opening { 0 } else { self.expected() })
+        self.coverage.units(self.settled())
+    }
+
+    /// Before which unit the present session's fates are settled: none while nobody knows where its first one begins.
+    #[inline]
+    fn settled(&self) -> u64 {
+        if self.is_opening { 0 } else { self.expected() }
     }
 
     /// Units delivered, by the lines that they were delivered from.
@@ -274,8 +287,7 @@ impl Arbiter {
         }
         let ahead = if self.is_opening { first.abs_diff(session.next) } else { first.saturating_sub(session.next) };
         if ahead > FURTHEST_AHEAD_UNITS {
-            self.counters.implausible_packets += 1;
-            return Verdict::Implausible;
+            return self.judge_implausible(line, first, ts_ns);
         }
         if self.lines[line].is_back_at(first)
             && let Some(verdict) = self.judge_again(line, packet, first, session.next, ts_ns)
@@ -285,10 +297,14 @@ impl Arbiter {
         self.heard_ns = ts_ns;
         let end = first.saturating_add(packet.units);
         let verdict = self.judge_units(first, end, session.next);
-        if verdict == Verdict::Duplicate && self.was_carried_away(first, end, session.next) {
-            return Verdict::Opens;
+        if verdict == Verdict::Duplicate {
+            if !self.is_far_below(first, end, &session) {
+                self.elsewhere_run = 0;
+            } else if self.was_carried_away(line, first, ts_ns) {
+                return Verdict::Opens;
+            }
         }
-        if self.lines[line].move_to(end, matches!(verdict, Verdict::Deliver { .. }), ts_ns) == Moved::Back {
+        if self.lines[line].move_to(first, end, verdict, ts_ns) == Moved::Back {
             self.coverage.step_back(line);
         }
         if packet.kind != PacketKind::Data {
@@ -306,10 +322,9 @@ impl Arbiter {
     /// Notes that the framing of a packet judged `Duplicate` was followed to its end: it is a copy.
     #[inline]
     pub fn duplicated(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64) {
-        let next = self.expected();
-        let first = self.extend(packet.sequence, next);
+        let first = self.extend(packet.sequence, self.expected());
         let end = first.saturating_add(packet.units);
-        self.coverage.bring(line, first, end, next);
+        self.coverage.bring(line, first, end, self.settled());
         self.skew.on_copy(line, first, ts_ns);
         self.count_old(first, end);
     }
@@ -355,6 +370,15 @@ impl Arbiter {
         Verdict::Unsequenced
     }
 
+    #[cold]
+    fn judge_implausible(&mut self, line: usize, first: u64, ts_ns: u64) -> Verdict {
+        if self.was_carried_away(line, first, ts_ns) {
+            return Verdict::Opens;
+        }
+        self.counters.implausible_packets += 1;
+        Verdict::Implausible
+    }
+
     fn judge_without_sequence(&mut self, ts_ns: u64) -> Verdict {
         self.heard_ns = ts_ns;
         if self.session.is_some() { Verdict::Deliver { skip: 0 } } else { Verdict::Opens }
@@ -387,7 +411,8 @@ impl Arbiter {
             if let Some(session) = &mut self.session {
                 session.is_ended = true;
             }
-            events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, announced, ts_ns));
+            let end = announced.max(session.next);
+            events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, end, ts_ns));
         }
         Verdict::Quiet
     }
@@ -416,7 +441,7 @@ impl Arbiter {
         let end = session.next;
         self.coverage.win(line, units - skip);
         self.coverage.bring(line, first - skip, end, end);
-        self.far_below_run = 0;
+        self.elsewhere_run = 0;
         self.has_dropped = false;
         if self.unit == SequenceUnit::Nothing {
             self.counters.seen += units;
@@ -482,13 +507,10 @@ impl Arbiter {
     pub fn hold(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, ts_recv_ns: u64) {
         let Some(Session { next, .. }) = self.session else { return };
         let first = self.extend(packet.sequence, next);
-        if self.lines[line].again.is_some() {
-            return self.hold_again(line, first, packet, [ts_ns, ts_recv_ns]);
-        }
         self.notice(ts_ns);
-        self.far_below_run = 0;
+        self.elsewhere_run = 0;
         self.counters.pending += packet.units;
-        self.coverage.bring(line, first, first.saturating_add(packet.units), next);
+        self.coverage.bring(line, first, first.saturating_add(packet.units), self.settled());
         self.window.insert(line, first, packet, [ts_ns, ts_recv_ns]);
     }
 

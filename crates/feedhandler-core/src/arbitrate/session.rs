@@ -15,8 +15,10 @@ pub(super) const RESTART_HEAD_UNITS: u64 = 64;
 const LISTENING_NS: u64 = 60_000_000_000;
 /// A line that came from a newer session is taken back into an older one after this many packets of it in a row.
 const RETURN_PACKETS: u32 = 8;
-/// A sequence that a stray has carried away is taken back where its lines go on after this many packets of theirs.
-const FAR_BELOW_PACKETS: u32 = 16;
+/// A sequence that a stray has carried away is taken to where its lines go on after this many packets of theirs.
+const ELSEWHERE_PACKETS: u32 = 16;
+/// A line that has not come on for so long does not keep the sequence where it is.
+const GOING_ON_NS: u64 = 1_000_000_000;
 /// Sessions that are remembered in order to know a line that is stuck in one.
 const REMEMBERED_SESSIONS: usize = 8;
 
@@ -95,7 +97,7 @@ impl Arbiter {
             let line = u16::try_from(line).unwrap_or(NO_LINE);
             events.push(Event::of_line(EventKind::StaleSession, Cause::None, line, packet.units, ts_ns));
         }
-        state.stale_run += 1;
+        state.stale_run = state.stale_run.saturating_add(1);
         Verdict::Stale
     }
 
@@ -105,7 +107,7 @@ impl Arbiter {
         if epoch == self.epoch {
             self.lines.iter_mut().filter(|state| state.epoch == epoch).for_each(LineState::forget_position);
         }
-        self.far_below_run = 0;
+        self.elsewhere_run = 0;
         let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && session.first > self.first_sequence;
         self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing;
         self.close(ts_ns, events);
@@ -116,13 +118,13 @@ impl Arbiter {
         self.coverage.begin(if self.is_opening { 0 } else { session.first });
         self.heard_ns = ts_ns;
         let is_ahead = self.unit != SequenceUnit::Nothing && self.extend(packet.sequence, session.next) > session.next;
-        if is_ahead || self.is_opening {
+        self.open_again();
+        if is_ahead || self.is_opening || !self.window.is_empty() {
             self.notice(ts_ns);
         }
         if !self.is_opening {
             events.push(session_start(session.first, ts_ns));
         }
-        self.open_again();
     }
 
     /// The session that `packet` opens: one that is new, one that starts again, one that its line comes back to, or the
@@ -131,6 +133,7 @@ impl Arbiter {
         let first = match &self.session {
             _ if self.unit == SequenceUnit::Nothing => self.first_sequence,
             Some(present) if self.is_carried_away() => self.extend(packet.sequence, present.next),
+            Some(_) if self.again.is_believed() => self.first_sequence,
             Some(_) if ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS => self.first_missed(packet.sequence),
             _ => packet.sequence,
         };
@@ -146,16 +149,31 @@ impl Arbiter {
         }
     }
 
-    /// Whether the lines have gone on far below what is expected for so long that what came there was a stray.
+    /// Whether the units of a packet are far below what is expected, where nothing was ever delivered.
     #[inline]
-    pub(super) fn was_carried_away(&mut self, first: u64, end: u64, next: u64) -> bool {
-        let is_far_below = end.saturating_add(RESTART_DISTANCE_UNITS) < next && self.lost.overlap(first, end) > 0;
-        self.far_below_run = if is_far_below { self.far_below_run + 1 } else { 0 };
+    pub(super) fn is_far_below(&self, first: u64, end: u64, session: &Session) -> bool {
+        let is_far = end.saturating_add(RESTART_DISTANCE_UNITS) < session.next;
+        is_far && (end <= session.first || self.lost.overlap(first, end) > 0)
+    }
+
+    /// Whether the lines have gone on far from what is expected for so long that what came there was a stray.
+    ///
+    /// A line that is only slow says nothing while another goes on ahead of it.
+    #[cold]
+    pub(super) fn was_carried_away(&mut self, line: usize, first: u64, ts_ns: u64) -> bool {
+        let goes_on = |other: &LineState| {
+            let is_far = other.position.is_some_and(|position| position.abs_diff(first) > RESTART_DISTANCE_UNITS);
+            is_far && other.epoch == self.epoch && ts_ns.saturating_sub(other.moved_ns) < GOING_ON_NS
+        };
+        let mut others = self.lines.iter().enumerate().filter(|(other, _)| *other != line);
+        if !others.any(|(_, other)| goes_on(other)) {
+            self.elsewhere_run += 1;
+        }
         self.is_carried_away()
     }
 
     fn is_carried_away(&self) -> bool {
-        self.far_below_run >= FAR_BELOW_PACKETS
+        self.elsewhere_run >= ELSEWHERE_PACKETS
     }
 
     /// First unit of a session that began while we listened, and whose first packet we heard is at `joined`.
@@ -173,6 +191,7 @@ impl Arbiter {
 
     fn close(&mut self, ts_ns: u64, events: &mut Vec<Event>) {
         let Some(session) = self.session.take() else { return };
+        debug_assert!(self.window.is_empty(), "a session is settled before it is left");
         if !session.is_ended {
             events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, session.next, ts_ns));
         }

@@ -85,9 +85,11 @@ impl Skew {
             && probe.came & bit == 0
             && probe.came != 0
         {
-            probe.came |= bit;
             let skew_ns = ts_ns.saturating_sub(probe.ts_ns);
-            self.record(line, skew_ns);
+            if skew_ns <= PROBE_NS {
+                probe.came |= bit;
+                self.record(line, skew_ns);
+            }
         }
     }
 

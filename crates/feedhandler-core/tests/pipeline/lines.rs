@@ -44,6 +44,17 @@ fn a_malformed_copy_was_not_brought() {
 }
 
 #[test]
+fn however_many_pieces_come_before_it_is_known_where_the_channel_begins_the_sums_are_those_of_all() {
+    let mut rig = Rig::new();
+    rig.on(0, 1, &packet(100_000, 100_001));
+    (0..2_000).for_each(|n| _ = rig.on(1, 2, &packet(1_001 + 2 * n, 1_002 + 2 * n)));
+    rig.until(2 * GRACE_NS).finish();
+    let [a, b] = lines(&rig);
+    assert_eq!((a.brought, b.brought, a.missed), (1, 2_000, 2_000));
+    assert_eq!(a.lost, 100_001 - 1_001 - 2_001, "on every line, between and behind the pieces");
+}
+
+#[test]
 fn a_line_that_fell_silent_is_behind_until_nothing_more_can_come() {
     let mut rig = Rig::new();
     rig.on(0, 0, &packet(1, 5)).on(1, 10, &packet(1, 3));
@@ -65,4 +76,15 @@ fn the_time_by_which_a_copy_is_later_is_measured() {
     assert_eq!((skew_ns.len(), arbiter.skew_ns(0).is_none()), (100, true));
     assert!(skew_ns.equivalent(skew_ns.min(), 300) && skew_ns.equivalent(skew_ns.max(), 300));
     assert_eq!(rig.channel().lines.iter().map(|line| line.counters.last_heard_ns).max(), Some(1_000_300));
+}
+
+#[test]
+fn a_copy_that_is_later_than_any_skew_is_not_measured() {
+    for late_ns in [10_000_000_000, 1 << 63] {
+        let mut rig = Rig::adaptive();
+        (1..2_000).for_each(|seq| _ = rig.on(0, seq, &packet(seq, seq + 1)));
+        (1..2_000).for_each(|seq| _ = rig.on(1, late_ns + seq, &packet(seq, seq + 1)));
+        assert!(rig.channel().arbiter.skew_ns(1).is_none());
+        assert_eq!(rig.channel().arbiter.grace_ns(), 5_000_000);
+    }
 }

@@ -1,5 +1,6 @@
 //! Sequencing and arbitration at the pipeline's public edge: what is delivered, what is told, and what the ledger says.
 
+mod doubt;
 mod faults;
 mod grace;
 mod histories;
@@ -8,6 +9,7 @@ mod mold;
 mod order;
 mod rig;
 mod sessions;
+mod strays;
 
 /// Lines of the channel.
 const A: usize = 0;

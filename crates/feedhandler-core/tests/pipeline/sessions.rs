@@ -16,6 +16,13 @@ fn the_end_of_a_session_shows_what_was_lost_and_is_told_once() {
 }
 
 #[test]
+fn an_end_of_session_below_what_came_takes_none_of_it_back() {
+    let mut rig = Rig::with_one_line();
+    rig.on(A, 1, &packet(5, 6)).on(A, 2, &end_of_session(2)).on(A, 3, &heartbeat(6)).finish();
+    assert_eq!((rig.told.clone(), rig.delivered.clone()), (vec![(EventKind::SessionEnd, 5, 5)], vec![5]));
+}
+
+#[test]
 fn another_session_begins_at_its_own_head() {
     let mut rig = Rig::new();
     rig.on(A, 1, &packet(1, 3)).on(A, 2, &packet_of("SESSION002", 1, 4)).on(B, 3, &packet_of("SESSION002", 1, 4));
