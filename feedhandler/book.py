@@ -17,7 +17,7 @@ from feedhandler.batch import Batch
 from feedhandler.book_state import BookCounters, BookState
 from feedhandler.errors import AmbiguousInstrumentError, BookError, UnknownInstrumentError
 from feedhandler.protocol import Protocol, load
-from feedhandler.protocol.book_fields import BOOK_ACTIONS
+from feedhandler.protocol.book_fields import price_scale
 from feedhandler.tables import Table, dtype_of, view_of
 from feedhandler.toml import nearest
 
@@ -100,7 +100,8 @@ class Books:
             raise ValueError(f"expected limits of at least 1, found {found}")
         self.protocol = protocol if isinstance(protocol, Protocol) else load(protocol)
         """What the batches are of."""
-        self.price_scale = _price_scale(self.protocol)
+        book = self.protocol.book
+        self.price_scale = None if book is None else price_scale(book, self.protocol.messages)
         """Decimal places of the price columns: with 4, 1234500 is 123.45. None where prices have no scale."""
         if self.protocol.spec.book is None:
             raise BookError(
@@ -253,13 +254,3 @@ class Books:
         here = rows if channel is None else rows[rows["channel"] == channel]
         symbols = (symbol.decode(errors="replace") for symbol in set(here["symbol"].tolist()))
         return nearest(name, sorted(symbol for symbol in symbols if symbol[:1] == name[:1]))
-
-
-def _price_scale(protocol: Protocol) -> int | None:
-    """Return the scale that every price of a book has: declarations are checked for it."""
-    events = () if protocol.book is None else protocol.book.events.values()
-    for event in events:
-        price = event.price or event.bid_price
-        if event.action in BOOK_ACTIONS and price is not None:
-            return protocol.messages[event.message].fields[price].scale
-    return None

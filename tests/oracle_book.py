@@ -100,6 +100,14 @@ class Instrument:
         return (self.channel, int(state), self.name, symbol, *bid, *ask, *times)
 
 
+def clear(instrument: Instrument) -> None:
+    instrument.orders, instrument.levels, instrument.before = [], ({}, {}), None
+    instrument.state, instrument.since = BookState.GOOD, instrument.seq
+    if instrument.quote is not None:
+        instrument.quote = (None, None)
+        instrument.quote_state, instrument.quote_since = BookState.GOOD, instrument.seq
+
+
 def crossed_or(state: BookState, best: Quote) -> BookState:
     bid, ask = best
     is_crossed = bid is not None and ask is not None and bid[0] > ask[0]
@@ -171,6 +179,9 @@ class Oracle:
         event = self.book.events.get(name)
         if event is None or event.action in _UNTOUCHED:
             return
+        if event.action is Action.CLEAR_ALL:
+            self.clear_all(row)
+            return
         instrument = self.meet(int(row["channel"]), row[event.instrument].item())
         if event.action not in {Action.QUOTE, Action.CLEAR}:
             self.begin(instrument, int(row["seq"]), event.action is Action.DIRECTORY)
@@ -180,6 +191,15 @@ class Oracle:
             self.enact(event, instrument, row)
         except MisfitError:
             instrument.lose(BookState.INCONSISTENT, int(row["seq"]))
+
+    def clear_all(self, row: Any) -> None:
+        """Every book of the channel is empty, and all that comes from now on is all there is."""
+        channel = int(row["channel"])
+        self.channels[channel] = Channel(is_whole=True)
+        for instrument in self.of(channel):
+            instrument.seq, instrument.ts_recv_ns = int(row["seq"]), int(row["ts_recv_ns"])
+            clear(instrument)
+            self.note(instrument)
 
     def meet(self, channel: int, name: int | bytes) -> Instrument:
         self.channels.setdefault(channel, Channel())
@@ -217,11 +237,7 @@ class Oracle:
             case Action.DIRECTORY:
                 instrument.symbol = value("symbol")
             case Action.CLEAR:
-                instrument.orders, instrument.levels, instrument.before = [], ({}, {}), None
-                instrument.state, instrument.since = BookState.GOOD, instrument.seq
-                if instrument.quote is not None:
-                    instrument.quote = (None, None)
-                    instrument.quote_state, instrument.quote_since = BookState.GOOD, instrument.seq
+                clear(instrument)
             case _:
                 self.enact_order(event, instrument, value)
 

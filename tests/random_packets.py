@@ -103,7 +103,7 @@ def _header(
                 _put(header, expect.field, expect.values[filler % len(expect.values)])
             for field, value in ((spec.sequence, sequence), (spec.count, count)):
                 if field is not None:
-                    _put(header, field, value)
+                    _put(header, field, value % (1 << 8 * field.width))
             if spec.payload_length is not None:
                 length = spec.bytes + body_bytes - spec.payload_length.excludes
                 _put(header, spec.payload_length.field, length)

@@ -120,13 +120,19 @@ BOOK_CLEAR = """
 [messages.book_clear]
 code = 9
 
+[messages.books_clear]
+code = 10
+
 [book.messages.book_clear]
 action = "clear"
+
+[book.messages.books_clear]
+action = "clear_all"
 """
 
 
 def clearing_protocol(folder: Path) -> fh.Protocol:
-    """Return the msgpack feed with a message more, one that empties an instrument's book."""
+    """Return the msgpack feed with two messages more, which empty an instrument's book, and all."""
     shipped = Path(fh.__file__).parent / "protocols" / "msgpack.toml"
     declaration = folder / "clearing.toml"
     declaration.write_text(
@@ -136,17 +142,18 @@ def clearing_protocol(folder: Path) -> fh.Protocol:
 
 
 def modified_flow(random: Random, count: int) -> Iterator[list[int]]:
-    """Yield messages about orders, some of them unknown, and now and then one that empties a book."""
+    """Yield messages about orders, some of them unknown, and now and then one that empties a book or all."""
     for _ in range(count):
         instrument, order = random.randrange(1, 4), random.randrange(1, 12)
         price, size, time = random.randrange(90, 110), random.randrange(0, 4) * 100, 0
-        kind = random.choices((3, 4, 5, 2, 9), weights=(30, 40, 20, 9, 1))[0]
+        kind = random.choices((3, 4, 5, 2, 9, 10), weights=(30, 40, 20, 9, 1, 0.2))[0]
         yield {
             2: [2, instrument, price, size, 0, order, time],
             3: [3, instrument, order, random.choice((1, 2)), price, size + 100, time],
             4: [4, instrument, order, price, size, time],
             5: [5, instrument, order, time],
             9: [9, instrument],
+            10: [10, 0],
         }[kind]
 
 

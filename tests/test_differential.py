@@ -61,16 +61,22 @@ def by_rust(protocol: fh.Protocol, payloads: Sequence[bytes], file: Path) -> tup
     """Read each packet as a stream of its own, so that no sequence number matters."""
     destinations = [("239.1.2.3", 10_000 + n) for n in range(len(payloads))]
     reader = fh.read(delivered.write_datagrams(file, payloads, destinations), protocol)
-    fates = [Fates() for _ in payloads]
-    for name, row in delivered.messages(reader):
-        fates[row[2]].rows.append((name, repr(row[LEADING_COLUMNS:])))
+    rows = list(delivered.messages(reader))
     report = reader.report()
+    channels = {f"239.1.2.3:{port}": Fates() for _, port in destinations}
+    # A unit of a stream has a channel of its own, whose name begins with the stream's.
+    fates = [channels[channel.name.partition("/")[0]] for channel in report.ledger.channels]
+    for name, row in rows:
+        fates[row[2]].rows.append((name, repr(row[LEADING_COLUMNS:])))
     for found, channel in zip(fates, report.ledger.channels, strict=True):
         (line,) = channel.lines
-        found.unknown, found.malformed_messages = channel.messages.unknown, channel.messages.malformed
-        found.longer, found.trailing_bytes = channel.messages.longer, line.trailing_bytes
-        found.malformed_packets, found.quiet = line.malformed, line.heartbeats + line.ends_of_session
-    return fates, report
+        found.unknown += channel.messages.unknown
+        found.malformed_messages += channel.messages.malformed
+        found.longer += channel.messages.longer
+        found.trailing_bytes += line.trailing_bytes
+        found.malformed_packets += line.malformed
+        found.quiet += line.heartbeats + line.ends_of_session
+    return list(channels.values()), report
 
 
 def compare(protocol: fh.Protocol, payloads: Sequence[bytes], file: Path) -> None:

@@ -42,6 +42,8 @@ class Action(StrEnum):
     """An instrument's symbol."""
     CLEAR = "clear"
     """An instrument's book is empty."""
+    CLEAR_ALL = "clear_all"
+    """Every book of the channel is empty."""
 
 
 NEEDED: Mapping[Action, tuple[str, ...]] = {
@@ -57,6 +59,7 @@ NEEDED: Mapping[Action, tuple[str, ...]] = {
     Action.QUOTE: ("instrument", "bid_price", "bid_size", "ask_price", "ask_size"),
     Action.DIRECTORY: ("instrument", "symbol"),
     Action.CLEAR: ("instrument",),
+    Action.CLEAR_ALL: (),
 }
 """What an event of each action cannot do without. Others may be there."""
 

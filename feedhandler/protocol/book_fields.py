@@ -16,7 +16,13 @@ ORDER_ACTIONS = frozenset(
     {Action.ADD, Action.REDUCE, Action.MODIFY, Action.REPLACE, Action.DELETE, Action.EXECUTE}
 )
 """What makes a book of orders."""
-BOOK_ACTIONS = ORDER_ACTIONS | {Action.LEVEL, Action.QUOTE, Action.DIRECTORY, Action.CLEAR}
+BOOK_ACTIONS = ORDER_ACTIONS | {
+    Action.LEVEL,
+    Action.QUOTE,
+    Action.DIRECTORY,
+    Action.CLEAR,
+    Action.CLEAR_ALL,
+}
 """What changes a book."""
 
 NAME_LIMIT_BYTES = 32
@@ -58,11 +64,19 @@ def compile_book(book: Book, messages: Mapping[str, Message]) -> BookSpec | None
     events = [event for event in book.events.values() if event.action in BOOK_ACTIONS]
     if not events:
         return None
+    scale = price_scale(book, messages)
     return BookSpec(
-        tuple(_compile_event(event, messages) for event in events),
+        tuple(_compile_event(event, messages, scale) for event in events),
         tuple(map(_text, book.buy)),
         tuple(map(_text, book.sell)),
     )
+
+
+def price_scale(book: Book, messages: Mapping[str, Message]) -> int | None:
+    """Return the decimal places of the prices of a book: the most that any message has; None for none."""
+    events = [event for event in book.events.values() if event.action in BOOK_ACTIONS]
+    fields = [field for event in events for _, field in _fields(event, messages, _PRICES)]
+    return max((field.scale for field in fields if field.scale is not None), default=None)
 
 
 def _fields(
@@ -111,9 +125,14 @@ def _check_agreement(
         for role, field in _fields(event, messages, roles):
             if first is None:
                 first = field
-            elif _sort(field) != _sort(first):
+            elif _sort(field) != _sort(first) and not (what == "price" and _are_scaled(field, first)):
                 at = where.at("messages", event.message, role)
                 raise at.error(f"{_sort(first)}, as every {what} of a book is", f"{_sort(field)}")
+
+
+def _are_scaled(*fields: Field) -> bool:
+    """Whether the fields differ in their scale at most, so that one scale can be made of them."""
+    return all(field.scale is not None for field in fields)
 
 
 def _sort(field: Field) -> str:
@@ -124,12 +143,23 @@ def _sort(field: Field) -> str:
     return "an integer" if field.scale is None else f"an integer of scale {field.scale}"
 
 
-def _compile_event(event: Event, messages: Mapping[str, Message]) -> BookEventSpec:
+def _compile_event(event: Event, messages: Mapping[str, Message], scale: int | None) -> BookEventSpec:
     columns = {
-        role: BookColumnSpec(field.name, _null(field) if role in _PRICES + _SIZES else None)
+        role: BookColumnSpec(
+            field.name,
+            _null(field) if role in _PRICES + _SIZES else None,
+            _factor(field, scale) if role in _PRICES else None,
+        )
         for role, field in _fields(event, messages, _COLUMNS)
     }
     return BookEventSpec(message=event.message, action=event.action.value, **columns)
+
+
+def _factor(field: Field, scale: int | None) -> int | None:
+    """Return what a price is multiplied with to have the scale of all, where it has another."""
+    if scale is None or field.scale is None or field.scale == scale:
+        return None
+    return int(10 ** (scale - field.scale))
 
 
 def _null(field: Field) -> int | None:

@@ -72,7 +72,16 @@ class HeaderFieldTable(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     name: str | None = None
     role: (
-        Literal["session", "sequence", "count", "send_time", "send_time_seconds", "payload_length", "length"]
+        Literal[
+            "session",
+            "unit",
+            "sequence",
+            "count",
+            "send_time",
+            "send_time_seconds",
+            "payload_length",
+            "length",
+        ]
         | None
     ) = None
     length: int | None = None
@@ -82,6 +91,8 @@ class HeaderFieldTable(msgspec.Struct, frozen=True, kw_only=True):
     expect: tuple[int, ...] = ()
     heartbeat: tuple[int, ...] = ()
     end_of_session: tuple[int, ...] = ()
+    session_reset: tuple[int, ...] = ()
+    unsequenced: tuple[int, ...] = ()
     doc: str = ""
 
 
@@ -120,6 +131,7 @@ class EventTable(msgspec.Struct, frozen=True, kw_only=True):
         "quote",
         "directory",
         "clear",
+        "clear_all",
     ]
     instrument: str | None = None
     symbol: str | None = None

@@ -7,7 +7,7 @@ Rust.
 from collections.abc import Mapping
 
 from feedhandler.protocol.declaration import Declaration, FramingTable, HeaderFieldTable
-from feedhandler.protocol.header import Header, HeaderField, Marker, Role, read_header
+from feedhandler.protocol.header import MARKERS, Header, HeaderField, Marker, Role, read_header
 from feedhandler.protocol.kinds import Kind
 from feedhandler.protocol.message import Message
 from feedhandler.protocol.spec import (
@@ -37,6 +37,7 @@ SEQUENCE_LIMIT = (1 << 64) - 1
 _UINT = frozenset({Kind.UINT})
 _BINARY_ROLES: Mapping[Role, frozenset[Kind]] = {
     "session": frozenset({Kind.UINT, Kind.ASCII}),
+    "unit": _UINT,
     "sequence": _UINT,
     "count": _UINT,
     "send_time": _UINT,
@@ -109,6 +110,9 @@ def _check_sequence(framing: FramingTable, header: Header, where: Place) -> None
         raise where.at("counts").error("messages or packets, as the header has a sequence", shown("nothing"))
     if framing.counts != "nothing" and sequence is None:
         raise where.at("header").error("a field with role sequence", "none", 'or counts = "nothing"')
+    for field in header.fields if sequence is None else ():
+        if field.table.role == "unit" or field.table.session_reset or field.table.unsequenced:
+            raise field.place.error("a field with role sequence, which this field says more about", "none")
     if framing.counts == "messages" and header.playing("count") is None:
         raise where.at("header").error("a field with role count", "none", 'or counts = "packets"')
     if framing.first_sequence > SEQUENCE_LIMIT:
@@ -141,6 +145,9 @@ def _binary_header(header: Header) -> HeaderSpec:
         ),
         heartbeat=_match(header, "heartbeat"),
         end_of_session=_match(header, "end_of_session"),
+        unit=_int(header.playing("unit")),
+        session_reset=_match(header, "session_reset"),
+        unsequenced=_match(header, "unsequenced"),
     )
 
 
@@ -222,7 +229,7 @@ def _block(tables: tuple[HeaderFieldTable, ...], declaration: Declaration, where
     if length is None:
         raise where.at("block").error("a field with role length", "none")
     for field in block.fields:
-        for marker in ("expect", "heartbeat", "end_of_session"):
+        for marker in MARKERS:
             if getattr(field.table, marker):
                 raise field.place.at(marker).error("no such key in a message block", "one")
     return LengthSpec(length.int_spec, length.table.excludes or 0, block.size)

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from feedhandler.protocol.declaration import Declaration, Encoding, HeaderFieldTable
 from feedhandler.protocol.kinds import BuiltIn, Kind, header_type
@@ -13,10 +13,15 @@ from feedhandler.protocol.layout import byte_order, next_offset
 from feedhandler.protocol.spec import ByteOrder, IntSpec
 from feedhandler.toml import Place, shown
 
-Role = Literal["session", "sequence", "count", "send_time", "send_time_seconds", "payload_length", "length"]
-Marker = Literal["expect", "heartbeat", "end_of_session"]
+Role = Literal[
+    "session", "unit", "sequence", "count", "send_time", "send_time_seconds", "payload_length", "length"
+]
+Marker = Literal["expect", "heartbeat", "end_of_session", "session_reset", "unsequenced"]
+
+MARKERS: tuple[Marker, ...] = get_args(Marker)
 
 SESSION_LIMIT_BYTES = 16
+UNIT_BYTES = 1
 
 _WITH_EXCLUDES = frozenset({"payload_length", "length"})
 
@@ -90,7 +95,7 @@ def _elements(tables: Iterable[HeaderFieldTable], declaration: Declaration, plac
     fields: list[HeaderField] = []
     for n, table in enumerate(tables):
         at = place.at(n).about(table.name or "")
-        _refuse(table, ("offset", "byte_order", "expect"), at)
+        _refuse(table, ("offset", "byte_order", "expect", "session_reset", "unsequenced"), at)
         base, _ = header_type(table, declaration.types, "msgpack", at)
         fields.append(HeaderField(table, base, n, "big", at))
     return Header(tuple(fields), len(fields))
@@ -134,14 +139,15 @@ def _check_role(field: HeaderField, roles: Mapping[Role, frozenset[Kind]]) -> No
     width = field.base.width or 0
     if role == "session" and width > SESSION_LIMIT_BYTES:
         raise place.at("length").error(f"at most {SESSION_LIMIT_BYTES} bytes of session", shown(width))
+    if role == "unit" and width != UNIT_BYTES:
+        raise place.at("type").error("u8 for the unit", shown(field.table.type))
 
 
 _IN_WORDS = {Kind.UINT: "an unsigned integer", Kind.ASCII: "ascii", Kind.STR: "str"}
 
 
 def _check_values(field: HeaderField) -> None:
-    markers: tuple[Marker, ...] = ("expect", "heartbeat", "end_of_session")
-    for marker in markers:
+    for marker in MARKERS:
         for n, value in enumerate(getattr(field.table, marker)):
             at = field.place.at(marker, n)
             if field.base.kind is not Kind.UINT:
@@ -163,7 +169,7 @@ def _check_once(fields: Iterable[HeaderField]) -> None:
         if table.name is None:
             raise field.place.error("the key name", "none")
         claims = [("name", table.name), *([("role", table.role)] if table.role else [])]
-        claims += [(marker, marker) for marker in ("heartbeat", "end_of_session") if getattr(table, marker)]
+        claims += [(marker, marker) for marker in MARKERS if marker != "expect" and getattr(table, marker)]
         for claim in claims:
             if claim in seen:
                 raise field.place.at(claim[0]).error(f"one field for {claim[1]}", "a second")

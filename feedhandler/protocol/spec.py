@@ -75,6 +75,9 @@ class BinaryHeaderSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kin
     expect: tuple[ExpectSpec, ...] = ()
     heartbeat: MatchSpec | None = None
     end_of_session: MatchSpec | None = None
+    unit: IntSpec | None = None
+    session_reset: MatchSpec | None = None
+    unsequenced: MatchSpec | None = None
 
 
 class MsgpackHeaderSpec(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="msgpack"):
@@ -287,6 +290,7 @@ class BookColumnSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     column: str
     null: int | None = None
+    factor: int | None = None
 
 
 class BookEventSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

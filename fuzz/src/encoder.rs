@@ -175,24 +175,44 @@ pub fn file(spec: &ProtocolSpec, messages: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn binary_header(spec: &HeaderSpec, header: Header, payload_bytes: usize) -> Vec<u8> {
-    let HeaderSpec::Binary(BinaryHeaderSpec { bytes, session, sequence, count, payload_length, expect, .. }) = spec
-    else {
-        return Vec::new();
-    };
+    let HeaderSpec::Binary(spec) = spec else { return Vec::new() };
+    let BinaryHeaderSpec { bytes, session, sequence, count, payload_length, expect, .. } = &**spec;
     let mut to = vec![0; *bytes];
     for expected in expect {
-        put(&mut to, expected.field, expected.values.first().copied().unwrap_or(0));
+        let plain = expected.values.iter().find(|value| !is_mark(spec, expected.field, **value));
+        put(&mut to, expected.field, plain.copied().unwrap_or(0));
+    }
+    if let (Some(reset), RESET_SESSION..) = (&spec.session_reset, header.session) {
+        put(&mut to, reset.field, reset.values.first().copied().unwrap_or(0));
     }
     if let Some(session) = session {
         put_session(&mut to, *session, header.session);
     }
     let length =
         payload_length.map(|length| (length.field, (bytes + payload_bytes).saturating_sub(length.excludes) as u64));
-    let numbers = [sequence.map(|field| (field, header.sequence)), count.map(|field| (field, header.count)), length];
+    let numbers = [
+        sequence.map(|field| (field, header.sequence)),
+        count.map(|field| (field, header.count.min(most(field)))),
+        length,
+    ];
     for (field, number) in numbers.into_iter().flatten() {
         put(&mut to, field, number);
     }
     to
+}
+
+/// The greatest number that a field holds.
+fn most(field: IntSpec) -> u64 {
+    u64::MAX >> (u64::BITS as usize - 8 * field.width)
+}
+
+/// Sessions from this one on begin with a packet that says so, where the protocol has such packets.
+const RESET_SESSION: u8 = 2;
+
+/// Whether a value of a header field means that the packet is a special one.
+fn is_mark(spec: &BinaryHeaderSpec, field: IntSpec, value: u64) -> bool {
+    let marks = [&spec.heartbeat, &spec.end_of_session, &spec.session_reset, &spec.unsequenced];
+    marks.into_iter().flatten().any(|mark| mark.field.offset == field.offset && mark.values.contains(&value))
 }
 
 fn put_session(to: &mut [u8], field: SessionSpec, session: u8) {

@@ -5,7 +5,7 @@ use feedhandler_core::batch::Batch;
 use feedhandler_core::event::Cause;
 use feedhandler_core::layout::PARENT_END;
 use feedhandler_core::padded::Padded;
-use feedhandler_core::pipeline::{Datagram, Pipeline, PipelineOptions};
+use feedhandler_core::pipeline::{Channel, Datagram, Pipeline, PipelineOptions};
 use feedhandler_core::plan::{Plan, TablePlan};
 use feedhandler_core::report::Report;
 
@@ -19,7 +19,7 @@ const WINDOW_PACKETS: usize = 8;
 /// Grace time: a few steps of the clock below.
 const GRACE_NS: u64 = 1_000;
 
-/// A pipeline with one channel of two lines, checked after each step.
+/// A pipeline with one channel of two lines, or one for each unit, checked after each step.
 #[derive(Debug)]
 pub struct Session {
     protocol: Protocol,
@@ -77,12 +77,12 @@ impl Session {
         let spec = &self.protocol.spec;
         let messages: Vec<_> =
             (0..chance.below(4)).map(|_| encoder::message(spec, chance.below(encoder::types(spec)), chance)).collect();
-        let next = self.pipeline.channels()[0].arbiter.expected();
+        let next = self.pipeline.channels().iter().map(|channel| channel.arbiter.expected()).max().unwrap_or(0);
         let sequence = match chance.byte() {
             0..=15 => chance.number(),
             near => next.wrapping_add(u64::from(near % 8)).wrapping_sub(2),
         };
-        let header = Header { session: chance.byte() % 3 / 2, sequence, count: messages.len() as u64 };
+        let header = Header { session: chance.byte() % 5 / 2, sequence, count: messages.len() as u64 };
         encoder::packet(spec, header, &messages)
     }
 
@@ -103,9 +103,10 @@ impl Session {
     pub fn finish(&mut self) {
         self.pipeline.finish();
         self.check();
-        let channel = &self.pipeline.channels()[0];
-        let waiting = channel.lines.iter().map(|line| line.counters.pending).sum::<u64>();
-        assert_eq!((channel.arbiter.counters.pending, waiting), (0, 0), "nothing waits for ever");
+        for channel in self.pipeline.channels() {
+            let waiting = channel.lines.iter().map(|line| line.counters.pending).sum::<u64>();
+            assert_eq!((channel.arbiter.counters.pending, waiting), (0, 0), "nothing waits for ever");
+        }
     }
 
     /// What the pipeline has to tell.
@@ -118,13 +119,19 @@ impl Session {
         let batch = self.pipeline.take_batch();
         check_batch(&batch, &self.protocol.plan);
         self.rows += batch.order.len() as u64;
-        let channel = &self.pipeline.channels()[0];
+        for channel in self.pipeline.channels() {
+            self.check_channel(channel);
+        }
+        let rows = self.pipeline.channels().iter().map(|channel| channel.messages.rows).sum::<u64>();
+        assert_eq!(rows, self.rows, "each row was handed over");
+    }
+
+    fn check_channel(&self, channel: &Channel) {
         let past = self.pipeline.history().expected.get(&channel.name).copied().unwrap_or(0);
         let present = channel.arbiter.session().map_or(0, |session| session.next - session.first);
         assert!(channel.arbiter.counters.is_balanced(past + present), "{:#?}", self.report().ledger);
         assert!(channel.messages.is_balanced(), "{:#?}", channel.messages);
         assert!(channel.lines.iter().all(|line| line.counters.is_balanced()), "{:#?}", channel.lines);
-        assert_eq!(channel.messages.rows, self.rows, "each row was handed over");
         let waiting: u64 = channel.lines.iter().map(|line| line.counters.pending).sum();
         assert!(waiting <= WINDOW_PACKETS as u64, "{waiting} packets wait");
     }

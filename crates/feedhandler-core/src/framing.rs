@@ -7,7 +7,7 @@ mod delimiter;
 mod header;
 
 pub use delimiter::{Block, Delimiter};
-pub use header::{Packet, PacketKind, SessionId};
+pub use header::{Packet, PacketKind, SessionId, Standing};
 
 use crate::malformed::Reason;
 use crate::padded::Padded;
@@ -26,6 +26,8 @@ pub struct Framing {
     pub first_sequence: u64,
     /// Bits of the sequence number: one of fewer than 64 wraps.
     pub sequence_bits: u32,
+    /// A stream may carry several sequences, and each packet says to which it belongs.
+    pub has_units: bool,
     /// How messages are told apart.
     pub delimiter: Delimiter,
     header: Header,
@@ -50,6 +52,7 @@ impl Framing {
             unit: spec.counts,
             first_sequence: spec.first_sequence,
             sequence_bits: header.sequence_bits(),
+            has_units: header.has_units(),
             delimiter: Delimiter::new(&spec.delimiter)?,
             header,
         })

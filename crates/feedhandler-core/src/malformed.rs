@@ -22,6 +22,8 @@ pub enum Reason {
     DatagramCutOff,
     /// One stray packet was far ahead of the sequence that went on without it.
     ImplausibleSequence,
+    /// A packet of one more unit than can be told apart.
+    TooManyUnits,
     /// A message is shorter than its type's fields.
     MessageTooShort,
     /// A group of an SBE message counts more entries than the message holds.
@@ -57,6 +59,7 @@ impl Reason {
             Self::CountTooSmall => "count_too_small",
             Self::DatagramCutOff => "datagram_cut_off",
             Self::ImplausibleSequence => "implausible_sequence",
+            Self::TooManyUnits => "too_many_units",
             Self::MessageTooShort => "message_too_short",
             Self::GroupCount => "group_count",
             Self::DataLength => "data_length",

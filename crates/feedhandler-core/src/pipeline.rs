@@ -12,7 +12,7 @@ use crate::decode::{Decoded, Decoder, Payload};
 use crate::digest::Digest;
 use crate::event::{Cause, Event, EventKind};
 use crate::filter::Filter;
-use crate::framing::{Delimiter, Packet, PacketKind, SessionId};
+use crate::framing::{Delimiter, Packet, PacketKind, SessionId, Standing};
 use crate::history::{History, Sample};
 use crate::layout::Leading;
 use crate::ledger::{LineCounters, MessageCounters};
@@ -47,6 +47,8 @@ const BATCH_ENTRIES: u64 = 1 << 20;
 /// The sums of lines' units, which take longer, are checked with every so many-th batch: a prime, so that no channel is
 /// always left out.
 const LINES_CHECKED: u64 = 61;
+/// Units that are told apart, over all channels: each has a sequence of its own.
+const MOST_UNITS: usize = 4096;
 
 /// A datagram as wire or capture hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +76,18 @@ pub struct Channel {
     pub arbiter: Arbiter,
     /// Fates of its messages.
     pub messages: MessageCounters,
+    /// Where a stream carries several sequences: the channel of each, by unit. What cannot be said of one of them alone,
+    /// such as a drop, is this channel's.
+    units: Vec<Option<usize>>,
 }
 
 impl Channel {
+    /// Whether it stands for a stream of which each sequence is a channel of its own.
+    #[must_use]
+    pub fn has_units(&self) -> bool {
+        !self.units.is_empty()
+    }
+
     /// How many of its sums are wrong, where `expected` units were sent.
     #[must_use]
     pub fn mismatches(&self, expected: u64) -> u64 {
@@ -135,6 +146,8 @@ pub struct Pipeline {
     entries: u64,
     looked_at_ns: u64,
     is_disordered: bool,
+    /// Units that were heard of.
+    units: usize,
     /// The channel whose sums are checked with the next batch.
     checked: usize,
     mismatches: u64,
@@ -157,6 +170,7 @@ impl Pipeline {
             entries: 0,
             looked_at_ns: 0,
             is_disordered: false,
+            units: 0,
             checked: 0,
             mismatches: 0,
         }
@@ -171,8 +185,32 @@ impl Pipeline {
     pub fn add_channel(&mut self, name: impl Into<String>, lines: impl IntoIterator<Item = String>) -> usize {
         let lines: Vec<_> = lines.into_iter().map(|name| Line { name, counters: LineCounters::default() }).collect();
         let arbiter = Arbiter::new(&self.plan.framing, lines.len(), self.options.arbiter);
-        self.channels.push(Channel { name: name.into(), lines, arbiter, messages: MessageCounters::default() });
+        let messages = MessageCounters::default();
+        self.channels.push(Channel { name: name.into(), lines, arbiter, messages, units: Vec::new() });
         self.channels.len() - 1
+    }
+
+    /// The channel of a packet's unit, which is added when the unit is first heard of.
+    #[inline]
+    fn unit(&mut self, from: Origin, packet: &Packet<'_>) -> Result<Origin, Reason> {
+        let known = self.channels[from.channel].units.get(usize::from(packet.unit)).copied().flatten();
+        let channel = known.or_else(|| self.add_unit(from.channel, packet.unit)).ok_or(Reason::TooManyUnits)?;
+        Ok(Origin { channel, ..from })
+    }
+
+    #[cold]
+    fn add_unit(&mut self, channel: usize, unit: u8) -> Option<usize> {
+        if self.units == MOST_UNITS {
+            return None;
+        }
+        self.units += 1;
+        let of = &self.channels[channel];
+        let (name, lines) = (format!("{}/{unit}", of.name), of.lines.iter().map(|line| line.name.clone()));
+        let added = self.add_channel(name, lines.collect::<Vec<_>>());
+        let units = &mut self.channels[channel].units;
+        units.resize(usize::from(u8::MAX) + 1, None);
+        units[usize::from(unit)] = Some(added);
+        Some(added)
     }
 
     /// The channels.
@@ -266,17 +304,26 @@ impl Pipeline {
     #[inline]
     pub fn on_datagram_at(&mut self, datagram: &Datagram<'_>, ts_ns: u64) {
         let Datagram { channel, line, ts_recv_ns, payload, .. } = *datagram;
-        let from = Origin { channel, line, ts_ns, ts_recv_ns };
+        let mut from = Origin { channel, line, ts_ns, ts_recv_ns };
+        let mut packet =
+            if datagram.is_cut_off { Err(Reason::DatagramCutOff) } else { self.plan.framing.packet(payload) };
+        if self.plan.framing.has_units
+            && let Ok(of_unit) = &packet
+        {
+            match self.unit(from, of_unit) {
+                Ok(origin) => from = origin,
+                Err(reason) => packet = Err(reason),
+            }
+        }
         let counters = self.line(from);
         counters.datagrams += 1;
         counters.bytes += payload.len() as u64;
         counters.last_heard_ns = ts_recv_ns;
-        let packet = if datagram.is_cut_off { Err(Reason::DatagramCutOff) } else { self.plan.framing.packet(payload) };
         match packet {
             Ok(packet) => self.on_packet(from, &packet),
             Err(reason) => self.refuse(from, reason, payload.bytes()),
         }
-        self.after(channel);
+        self.after(from.channel);
     }
 
     /// Counts datagrams of a line that came from none of its sources, and looks no further at them.
@@ -328,7 +375,7 @@ impl Pipeline {
             Cause::RingFull => self.line(from).dropped_ring_full += count,
             _ => self.line(from).dropped_socket_buffer += count,
         }
-        self.channels[channel].arbiter.suspect(cause);
+        self.suspect(channel, cause);
         self.events.push(Event::of_line(EventKind::Drop, cause, line_column(line), count, ts_ns));
         self.flush_events(channel);
     }
@@ -336,6 +383,11 @@ impl Pipeline {
     /// Notes that something happened here to a channel which would explain a gap.
     pub fn suspect(&mut self, channel: usize, cause: Cause) {
         self.channels[channel].arbiter.suspect(cause);
+        for at in 0..self.channels[channel].units.len() {
+            if let Some(unit) = self.channels[channel].units[at] {
+                self.channels[unit].arbiter.suspect(cause);
+            }
+        }
     }
 
     /// Whether a gap may be declared when the time is `now_ns`.
@@ -403,6 +455,12 @@ impl Pipeline {
 
     #[inline]
     fn on_packet(&mut self, from: Origin, packet: &Packet<'_>) {
+        if packet.standing == Standing::Reset
+            && let Err(reason) = self.check(packet)
+        {
+            // What cannot be read to its end must not end a session.
+            return self.refuse(from, reason, packet.payload.bytes());
+        }
         let verdict = match self.judge(from, packet) {
             Ok(verdict) => verdict,
             Err(reason) => return self.refuse(from, reason, packet.payload.bytes()),
@@ -709,6 +767,8 @@ fn line_column(line: usize) -> u16 {
 fn file_header(first_sequence: u64) -> Packet<'static> {
     Packet {
         kind: PacketKind::Data,
+        standing: Standing::Inside,
+        unit: 0,
         session: SessionId::Nothing,
         sequence: first_sequence,
         units: 0,

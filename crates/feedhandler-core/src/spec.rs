@@ -112,7 +112,7 @@ pub enum HeaderSpec {
     /// No header: the datagram is messages from its first byte.
     None {},
     /// Fields at fixed offsets.
-    Binary(BinaryHeaderSpec),
+    Binary(Box<BinaryHeaderSpec>),
     /// One msgpack array in front of the messages.
     Msgpack(MsgpackHeaderSpec),
 }
@@ -142,6 +142,15 @@ pub struct BinaryHeaderSpec {
     pub heartbeat: Option<MatchSpec>,
     /// Field and values that mark the end of the session.
     pub end_of_session: Option<MatchSpec>,
+    /// Which of several sequences in one stream the packet belongs to; one byte.
+    #[serde(default)]
+    pub unit: Option<IntSpec>,
+    /// Field and values that mark a packet with which the sequence starts again.
+    #[serde(default)]
+    pub session_reset: Option<MatchSpec>,
+    /// Field and values that mark packets which stand outside the sequence.
+    #[serde(default)]
+    pub unsequenced: Option<MatchSpec>,
 }
 
 /// One msgpack array in front of the messages; numbers are positions in it.
@@ -473,6 +482,9 @@ pub struct BookColumnSpec {
     pub column: String,
     /// The value that stands for "there is none", as the bits of an integer column.
     pub null: Option<i64>,
+    /// What a price is multiplied with, so that all prices of the books have one scale.
+    #[serde(default)]
+    pub factor: Option<i64>,
 }
 
 /// What a message does to a book.
@@ -499,4 +511,6 @@ pub enum BookAction {
     Directory,
     /// An instrument's book is empty.
     Clear,
+    /// Every book of the channel is empty.
+    ClearAll,
 }

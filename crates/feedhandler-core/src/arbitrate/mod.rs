@@ -11,6 +11,7 @@ mod coverage;
 mod hole;
 mod line;
 mod lost;
+mod reset;
 mod session;
 mod skew;
 mod spans;
@@ -20,7 +21,7 @@ use hdrhistogram::Histogram;
 use serde::Deserialize;
 
 use crate::event::{Cause, Event, EventKind};
-use crate::framing::{Framing, Packet, PacketKind};
+use crate::framing::{Framing, Packet, PacketKind, Standing};
 use crate::ledger::{LineUnits, UnitCounters};
 use crate::spec::SequenceUnit;
 use again::Again;
@@ -28,6 +29,7 @@ use coverage::Coverage;
 use hole::Hole;
 use line::{LineState, Moved};
 use lost::LostRanges;
+use reset::{Resets, is_reset};
 use session::Past;
 pub use session::Session;
 use skew::Skew;
@@ -133,6 +135,7 @@ pub struct Arbiter {
     hole: Option<Hole>,
     /// Packets of lines that have fallen back to the head.
     again: Again,
+    resets: Resets,
     /// What happened on this machine that would explain a loss.
     suspicion: Cause,
     suspicion_packets: u32,
@@ -166,6 +169,7 @@ impl Arbiter {
             is_opening: false,
             hole: None,
             again: Again::new(),
+            resets: Resets::default(),
             suspicion: Cause::None,
             suspicion_packets: 0,
             has_dropped: false,
@@ -273,7 +277,13 @@ impl Arbiter {
             return self.judge_without_sequence(ts_ns);
         }
         let first = self.session.map_or(packet.sequence, |session| self.extend(packet.sequence, session.next));
-        if first < self.first_sequence {
+        if is_reset(packet) {
+            match self.judge_reset(line, packet, ts_ns) {
+                Some(Verdict::Stale) => return self.stale(line, packet, ts_ns, events),
+                Some(verdict) => return verdict,
+                None => {}
+            }
+        } else if first < self.first_sequence || packet.standing == Standing::Outside {
             return self.judge_unsequenced(packet, ts_ns);
         }
         let Some(session) = self.session else { return Verdict::Opens };
@@ -358,7 +368,7 @@ impl Arbiter {
         }
     }
 
-    /// A number below that of the first unit says that the packet is not part of the sequence.
+    /// A number below that of the first unit says that the packet is not part of the sequence; or its header does.
     #[cold]
     fn judge_unsequenced(&mut self, packet: &Packet<'_>, ts_ns: u64) -> Verdict {
         self.heard_ns = ts_ns;

@@ -1,6 +1,7 @@
 //! Sessions of a channel: which one it is in, which line begins another, and which is stuck in an old one.
 
 use super::line::LineState;
+use super::reset::is_reset;
 use super::{Arbiter, FURTHEST_AHEAD_UNITS, Verdict};
 use crate::event::{Cause, Event, EventKind, NO_LINE};
 use crate::framing::{Packet, SessionId};
@@ -8,7 +9,7 @@ use crate::spec::SequenceUnit;
 
 /// A line that falls back by more units than this to the head of the sequence has started again; of one that falls back
 /// by fewer, [`super::again`] has to find out.
-const RESTART_DISTANCE_UNITS: u64 = 1024;
+pub(super) const RESTART_DISTANCE_UNITS: u64 = 1024;
 /// How near to the first sequence number a restarted line must be.
 pub(super) const RESTART_HEAD_UNITS: u64 = 64;
 /// A new session's head counts as lost only when the channel was heard so recently that its start would have been heard.
@@ -107,9 +108,12 @@ impl Arbiter {
         if epoch == self.epoch {
             self.lines.iter_mut().filter(|state| state.epoch == epoch).for_each(LineState::forget_position);
         }
+        if epoch != self.epoch {
+            self.resets.begin(packet, self.epoch, ts_ns);
+        }
         self.elsewhere_run = 0;
         let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && session.first > self.first_sequence;
-        self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing;
+        self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing && !is_reset(packet);
         self.close(ts_ns, events);
         self.epoch = epoch;
         self.epochs = self.epochs.max(epoch);
@@ -130,6 +134,11 @@ impl Arbiter {
     /// The session that `packet` opens: one that is new, one that starts again, one that its line comes back to, or the
     /// present one where its lines go on.
     fn opened_by(&self, packet: &Packet<'_>, ts_ns: u64) -> Past {
+        if is_reset(packet) {
+            let first = packet.sequence;
+            let session = Session { id: packet.session, first, next: first, is_ended: false };
+            return Past { session, epoch: self.epochs + 1 };
+        }
         let first = match &self.session {
             _ if self.unit == SequenceUnit::Nothing => self.first_sequence,
             Some(present) if self.is_carried_away() => self.extend(packet.sequence, present.next),

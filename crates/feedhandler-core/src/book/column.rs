@@ -55,6 +55,8 @@ pub(super) struct NumberColumn {
     word: Word,
     kind: Kind,
     null: Option<u64>,
+    /// What an integer price is multiplied with.
+    factor: i64,
 }
 
 impl NumberColumn {
@@ -67,7 +69,12 @@ impl NumberColumn {
             ([b'f', ..], 8) => Kind::Float8,
             _ => return None,
         };
-        Some(Self { word: Word::new(column, row_bytes)?, kind, null: null.map(i64::cast_unsigned) })
+        Some(Self { word: Word::new(column, row_bytes)?, kind, null: null.map(i64::cast_unsigned), factor: 1 })
+    }
+
+    /// The column, whose prices are multiplied with `factor`.
+    pub(super) fn times(self, factor: Option<i64>) -> Self {
+        Self { factor: factor.unwrap_or(1), ..self }
     }
 
     /// What its values are.
@@ -81,11 +88,18 @@ impl NumberColumn {
         let word = self.word.read(row);
         match self.kind {
             _ if Some(word) == self.null => Ok(None),
-            Kind::Unsigned => i64::try_from(word).map(Some).map_err(|_| Misfit::UnusableNumber),
-            Kind::Signed if word.cast_signed() == NO_PRICE => Err(Misfit::UnusableNumber),
-            Kind::Signed => Ok(Some(word.cast_signed())),
+            Kind::Unsigned => {
+                i64::try_from(word).map_err(|_| Misfit::UnusableNumber).and_then(|price| self.scaled(price))
+            }
+            Kind::Signed => self.scaled(word.cast_signed()),
             Kind::Float4 | Kind::Float8 => Ok(float_price(self.float(word))),
         }
+    }
+
+    #[inline]
+    fn scaled(&self, price: i64) -> Result<Option<i64>, Misfit> {
+        let scaled = price.checked_mul(self.factor).filter(|scaled| *scaled != NO_PRICE);
+        scaled.map(Some).ok_or(Misfit::UnusableNumber)
     }
 
     /// A price that must be there.
@@ -227,6 +241,13 @@ mod tests {
         assert_eq!(read("i4", 4, Some(-1), u64::MAX), (Ok(None), Ok(0)));
         assert_eq!(read("i8", 8, None, NO_PRICE.cast_unsigned()), (Err(unusable), Err(unusable)));
         assert_eq!(read("i8", 8, Some(NO_PRICE), NO_PRICE.cast_unsigned()), (Ok(None), Ok(0)));
+        let (column, row_bytes) = column("u8", 8, 0, 0);
+        let hundredfold = NumberColumn::new(&column, row_bytes, None).expect("a number").times(Some(100));
+        let mut row = vec![0; row_bytes];
+        row[column.offset..column.offset + 8].copy_from_slice(&(i64::MAX / 100).to_le_bytes());
+        assert_eq!(hundredfold.price(&row), Ok(Some(i64::MAX / 100 * 100)));
+        row[column.offset..column.offset + 8].copy_from_slice(&(i64::MAX / 100 + 1).to_le_bytes());
+        assert_eq!(hundredfold.price(&row), Err(unusable));
         assert_eq!(read("f4", 4, None, f32::NAN.to_bits().into()), (Ok(None), Ok(0)));
         assert_eq!(read("f4", 4, None, 1.5_f32.to_bits().into()), (Ok(float_price(1.5)), float_size(1.5)));
     }

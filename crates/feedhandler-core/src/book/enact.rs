@@ -13,7 +13,7 @@ use super::levels::Level;
 use super::orders::{Order, Orders};
 use super::plan::{BookPlan, EventPlan, LevelColumns, OrderColumns, QuoteColumns};
 use super::side::Side;
-use super::state::{Completeness, Trust};
+use super::state::{Completeness, Coverage, Trust};
 
 /// A message that has a part in a book.
 pub(super) struct Message<'a> {
@@ -40,11 +40,14 @@ impl<'a> Message<'a> {
 /// The instrument that an event was done to.
 type Done = Result<u32, Fault>;
 
+/// What was done, and to which instrument, where it was to one.
+pub(super) type Enacted = Result<Option<u32>, Fault>;
+
 impl Books {
     #[inline]
-    pub(super) fn enact(&mut self, event: &EventPlan, message: &Message<'_>) -> Done {
+    pub(super) fn enact(&mut self, event: &EventPlan, message: &Message<'_>) -> Enacted {
         let row = message.row;
-        match event {
+        let done = match event {
             EventPlan::Add { instrument, id, side, price, size } => {
                 let index = self.ladder(message, instrument, false)?;
                 let side = side.read(row).map_err(|misfit| misfit.of(index))?;
@@ -66,7 +69,12 @@ impl Books {
                 Ok(index)
             }
             EventPlan::Clear { instrument } => self.clear(message, instrument),
-        }
+            EventPlan::ClearAll => {
+                self.clear_all(message);
+                return Ok(None);
+            }
+        };
+        done.map(Some)
     }
 
     /// The instrument whose orders or levels a message is about. Its first message in a session says whether its book
@@ -204,13 +212,31 @@ impl Books {
     /// The venue says that an instrument's book is empty: that much is known, whatever was lost before.
     fn clear(&mut self, message: &Message<'_>, instrument: &NameColumn) -> Done {
         let index = self.instruments.meet(message.channel, instrument.read(message.row))?;
+        let orders = self.instruments[index].ladder.orders();
+        self.channels[usize::from(message.channel)].orders.forget(index, orders);
+        self.empty(index, message);
+        Ok(index)
+    }
+
+    /// The venue says that every book of the channel is empty: whatever comes is then all there is.
+    #[cold]
+    fn clear_all(&mut self, message: &Message<'_>) {
+        let channel = &mut self.channels[usize::from(message.channel)];
+        channel.coverage = Coverage::Whole;
+        channel.orders.clear();
+        for index in self.instruments.of_channel(message.channel) {
+            self.empty(index, message);
+            self.touch(index, message);
+        }
+    }
+
+    /// An instrument's book is known to be empty.
+    fn empty(&mut self, index: u32, message: &Message<'_>) {
         let instrument = &mut self.instruments[index];
-        self.channels[usize::from(message.channel)].orders.forget(index, instrument.ladder.orders());
         instrument.ladder.begin_anew(Trust::new(Completeness::Whole, message.seq));
         if instrument.quote.is_some() {
             instrument.quote = Some(Quote::new(Bbo::default(), message.seq));
         }
-        Ok(index)
     }
 }
 

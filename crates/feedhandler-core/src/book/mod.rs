@@ -190,7 +190,9 @@ impl Books {
         match self.enact(event, &message) {
             Ok(instrument) => {
                 self.counters.applied += 1;
-                self.touch(instrument, &message);
+                if let Some(instrument) = instrument {
+                    self.touch(instrument, &message);
+                }
             }
             Err(fault) => self.fail(fault, &message),
         }

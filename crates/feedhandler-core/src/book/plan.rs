@@ -42,6 +42,7 @@ pub(super) enum EventPlan {
     Quote { instrument: NameColumn, bid: QuoteColumns, ask: QuoteColumns },
     Directory { instrument: NameColumn, symbol: NameColumn },
     Clear { instrument: NameColumn },
+    ClearAll,
 }
 
 /// Where a message says which order it is about.
@@ -191,6 +192,7 @@ impl Roles<'_> {
             },
             BookAction::Directory => EventPlan::Directory { instrument: self.instrument()?, symbol: self.symbol()? },
             BookAction::Clear => EventPlan::Clear { instrument: self.instrument()? },
+            BookAction::ClearAll => EventPlan::ClearAll,
         })
     }
 
@@ -267,7 +269,7 @@ impl Roles<'_> {
     }
 
     fn price(&mut self, role: &str, spec: Option<&BookColumnSpec>) -> Result<NumberColumn, PlanError> {
-        let column = self.number(role, spec)?;
+        let column = self.number(role, spec)?.times(spec.and_then(|spec| spec.factor));
         if *self.agreed.price.get_or_insert(column.number()) != column.number() {
             return Err(self.error(role, "is an integer in one message and a float in another"));
         }

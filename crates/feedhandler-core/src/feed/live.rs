@@ -13,7 +13,7 @@ use crate::clock::realtime_ns;
 use crate::event::Cause;
 use crate::filter::Filter;
 use crate::latency::{Latency, Percentiles, Stage};
-use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
+use crate::pipeline::{Channel, Datagram, Pipeline, PipelineOptions};
 use crate::plan::Plan;
 use crate::receive::{LineStats, ReceiveOptions, Receiver, Stopper};
 use crate::report::Report;
@@ -271,7 +271,8 @@ impl LiveFeed {
     pub fn has_ended(&self) -> bool {
         let channels = self.reader.pipeline.channels();
         let is_ended = |session: &crate::arbitrate::Session| session.is_ended;
-        channels.iter().all(|channel| channel.arbiter.session().is_some_and(is_ended)) && !self.is_disordered()
+        let has_ended = |channel: &Channel| channel.has_units() || channel.arbiter.session().is_some_and(is_ended);
+        channels.iter().all(has_ended) && !self.is_disordered()
     }
 
     /// Latencies by stage.

@@ -54,11 +54,27 @@ pub enum PacketKind {
     EndOfSession,
 }
 
+/// How a packet stands to the sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It has its place in it.
+    #[default]
+    Inside,
+    /// The sequence starts again with it.
+    Reset,
+    /// It has no place in it, whatever its number says.
+    Outside,
+}
+
 /// A datagram whose header was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     /// What it is for.
     pub kind: PacketKind,
+    /// How it stands to the sequence.
+    pub standing: Standing,
+    /// Which of the stream's sequences it belongs to; 0 where there is one only.
+    pub unit: u8,
     /// Session it belongs to.
     pub session: SessionId,
     /// Sequence number of its first unit, as on the wire.
@@ -134,6 +150,13 @@ impl Header {
         }
     }
 
+    pub(super) fn has_units(&self) -> bool {
+        match self {
+            Self::Binary(header) => header.has_units(),
+            Self::None | Self::Msgpack(_) => false,
+        }
+    }
+
     pub(super) fn sequence_bits(&self) -> u32 {
         match self {
             Self::Binary(header) => header.sequence_bits(),
@@ -146,6 +169,8 @@ impl Header {
         match self {
             Self::None => Ok(Packet {
                 kind: PacketKind::Data,
+                standing: Standing::Inside,
+                unit: 0,
                 session: SessionId::Nothing,
                 sequence: 0,
                 units: 0,

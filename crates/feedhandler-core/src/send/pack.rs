@@ -97,19 +97,11 @@ impl Packer {
         let DelimiterSpec::Length { field: length, excludes, data_offset } = framing.delimiter else {
             return Err(refuse("its messages have no length in front of them"));
         };
-        let HeaderSpec::Binary(BinaryHeaderSpec {
-            bytes,
-            count,
-            sequence,
-            send_time: None,
-            payload_length,
-            heartbeat,
-            end_of_session,
-            ..
-        }) = &framing.header
-        else {
-            return Err(refuse("expected a binary header without a send time"));
+        let spec = match &framing.header {
+            HeaderSpec::Binary(spec) if spec.send_time.is_none() => spec,
+            _ => return Err(refuse("expected a binary header without a send time")),
         };
+        let BinaryHeaderSpec { bytes, count, sequence, payload_length, heartbeat, end_of_session, .. } = &**spec;
         let header = Header {
             sequence: *sequence,
             counts: framing.counts,
@@ -119,7 +111,7 @@ impl Packer {
             end_of_session: end_of_session.clone(),
         };
         let block = Block { length, excludes, data_offset };
-        let packet = constant_header(*bytes, &framing.header, session)?;
+        let packet = constant_header(spec, session)?;
         Ok(Self {
             header,
             block,
@@ -208,9 +200,9 @@ impl Packer {
 }
 
 /// A header with what is the same in every packet: the session, and the values a receiver expects.
-fn constant_header(bytes: usize, header: &HeaderSpec, session: &str) -> Result<Vec<u8>, PackError> {
-    let mut packet = vec![0; bytes];
-    let HeaderSpec::Binary(BinaryHeaderSpec { session: field, expect, .. }) = header else { return Ok(packet) };
+fn constant_header(header: &BinaryHeaderSpec, session: &str) -> Result<Vec<u8>, PackError> {
+    let BinaryHeaderSpec { bytes, session: field, expect, .. } = header;
+    let mut packet = vec![0; *bytes];
     for expected in expect {
         let value = expected.values.first().copied().unwrap_or(0);
         write_int(&mut packet, expected.field, value);

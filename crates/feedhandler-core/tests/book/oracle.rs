@@ -88,6 +88,7 @@ impl Oracle {
         let instrument = message.instrument();
         match message {
             Message::Trade { .. } => return,
+            Message::ClearAll => return self.clear_all(),
             Message::Directory { .. } if !self.declared.has_directory => return,
             _ => {}
         }
@@ -108,7 +109,7 @@ impl Oracle {
             }
         }
         match *message {
-            Message::Directory { .. } | Message::Trade { .. } => {}
+            Message::Directory { .. } | Message::Trade { .. } | Message::ClearAll => {}
             Message::Add { id, side, price, size, .. } => self.add(Order { instrument, id, side, price, size }),
             Message::Reduce { id, size, .. } => {
                 self.change(instrument, id, |order| order.size = order.size.saturating_sub(size));
@@ -136,6 +137,12 @@ impl Oracle {
         }
         self.levels.retain(|_, size| *size > 0);
         self.orders.retain(|order| order.size > 0);
+    }
+
+    fn clear_all(&mut self) {
+        self.instruments().into_iter().for_each(|instrument| self.clear(instrument));
+        (self.orders, self.levels) = (Vec::new(), BTreeMap::new());
+        (self.is_whole, self.is_broken) = (true, false);
     }
 
     fn clear(&mut self, instrument: u16) {

@@ -173,6 +173,20 @@ fn a_contradiction_makes_one_book_inconsistent_until_it_begins_anew() {
 }
 
 #[test]
+fn a_channel_whose_books_are_all_cleared_knows_everything_from_there_on() {
+    let mut rig = two_channels(Declared::NAMELESS_ORDERS);
+    rig.packet(0, SESSION, 9, &[delete(1, 77)]).apply();
+    assert_eq!(states(&mut rig), [Some(Stale), Some(Stale), Some(Good)]);
+    rig.packet(0, SESSION, 10, &[Message::ClearAll, add(1, 14, Buy, 50, 1), quote(2, (1, 1), (2, 2))]).apply();
+    assert_eq!(states(&mut rig), [Some(Good); 3], "the other channel keeps its books");
+    let depth = rig.depth(0, 1).expect("a book");
+    assert_eq!((depth.bids, depth.asks), (vec![(50, 1, 1)], vec![]));
+    assert_eq!(rig.depth(1, 1).expect("a book").bids, [(100, 5, 1)]);
+    rig.packet(0, SESSION, 13, &[delete(1, 10)]).apply();
+    assert_eq!(rig.counters().contradictions.unknown_order, 1, "no order from before is left");
+}
+
+#[test]
 fn what_contradicts_a_book_is_done_as_far_as_it_makes_sense() {
     let after = |message: Message| {
         let mut rig = two_channels(Declared::ORDERS);

@@ -103,6 +103,7 @@ impl Channel {
         let Choice { instrument, side, price, size, complete, .. } = *choice;
         let resting = self.truth.resting();
         match choice.action {
+            0 if complete => return Message::ClearAll,
             0 => return Message::Clear { instrument },
             1 => return Message::Trade { instrument },
             2..4 => return Message::Directory { instrument, symbol: *b"ABCD\0\0\0\0" },

@@ -25,6 +25,7 @@ pub enum Message {
     Level { instrument: u16, side: Side, price: i32, size: u32, complete: bool },
     Quote { instrument: u16, bid: (i32, u32), ask: (i32, u32) },
     Clear { instrument: u16 },
+    ClearAll,
     Trade { instrument: u16 },
 }
 
@@ -41,6 +42,7 @@ impl Message {
             | Self::Quote { instrument, .. }
             | Self::Clear { instrument }
             | Self::Trade { instrument } => instrument,
+            Self::ClearAll => 0,
         }
     }
 
@@ -59,6 +61,7 @@ impl Message {
             }
             Self::Quote { bid, ask, .. } => with(b'Q').price(bid.0).size(bid.1).price(ask.0).size(ask.1),
             Self::Clear { .. } => with(b'C'),
+            Self::ClearAll => with(b'Z'),
             Self::Trade { .. } => with(b'T'),
         };
         bytes.0
@@ -145,7 +148,9 @@ impl Declared {
         let mut quote = event("quote", "quote", &["bid_price", "bid_size", "ask_price", "ask_size"]);
         quote["bid_price"]["null"] = json!(NO_PRICE);
         quote["ask_price"]["null"] = json!(NO_PRICE);
-        let mut events = vec![quote, event("clear", "clear", &[])];
+        let mut clear_all = event("clear_all", "clear_all", &[]);
+        clear_all["instrument"] = Value::Null;
+        let mut events = vec![quote, event("clear", "clear", &[]), clear_all];
         if self.has_directory {
             events.push(event("directory", "directory", &["symbol"]));
         }
@@ -212,6 +217,7 @@ fn messages() -> Value {
             message("level", 'L', &[SIDE, PRICE, SIZE, ("complete", "uint", 1)]),
             message("quote", 'Q', &quote),
             message("clear", 'C', &[]),
+            message("clear_all", 'Z', &[]),
             message("trade", 'T', &[]),
         ],
     })

@@ -2,14 +2,17 @@
 
 mod doubt;
 mod faults;
+mod flagged;
 mod grace;
 mod histories;
 mod lines;
 mod mold;
 mod order;
+mod resets;
 mod rig;
 mod sessions;
 mod strays;
+mod units;
 
 /// Lines of the channel.
 const A: usize = 0;

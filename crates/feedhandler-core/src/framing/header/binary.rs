@@ -1,6 +1,6 @@
 //! A header of fields at fixed offsets.
 
-use super::{Packet, PacketKind, SESSION_BYTES, SessionId, behind, send_time, units};
+use super::{Packet, PacketKind, SESSION_BYTES, SessionId, Standing, behind, send_time, units};
 use crate::field::IntField;
 use crate::malformed::Reason;
 use crate::padded::Padded;
@@ -21,9 +21,15 @@ pub(in crate::framing) struct BinaryHeader {
     send_time_seconds: Option<IntField>,
     payload_length: Option<(IntField, usize)>,
     expect: Vec<(IntField, Vec<u64>)>,
-    heartbeat: Option<(IntField, Vec<u64>)>,
-    end_of_session: Option<(IntField, Vec<u64>)>,
+    heartbeat: Option<Mark>,
+    end_of_session: Option<Mark>,
+    unit: Option<IntField>,
+    session_reset: Option<Mark>,
+    unsequenced: Option<Mark>,
 }
+
+/// A field and the values of it that mean something.
+type Mark = (IntField, Vec<u64>);
 
 impl BinaryHeader {
     pub fn new(spec: &BinaryHeaderSpec) -> Result<Self, PlanError> {
@@ -45,7 +51,14 @@ impl BinaryHeader {
             expect: spec.expect.into_iter().map(|expect| expectation(expect, bytes)).collect::<Result<_, _>>()?,
             heartbeat: marks(spec.heartbeat, "heartbeat")?,
             end_of_session: marks(spec.end_of_session, "end_of_session")?,
+            unit: spec.unit.map(|unit| check_unit(unit, bytes)).transpose()?,
+            session_reset: marks(spec.session_reset, "session_reset")?,
+            unsequenced: marks(spec.unsequenced, "unsequenced")?,
         })
+    }
+
+    pub fn has_units(&self) -> bool {
+        self.unit.is_some()
     }
 
     pub fn has_sequence(&self) -> bool {
@@ -77,6 +90,8 @@ impl BinaryHeader {
         let is_data = kind == PacketKind::Data;
         Ok(Packet {
             kind,
+            standing: self.standing(bytes),
+            unit: self.unit.as_ref().and_then(|unit| unit.load(bytes, 0)).map_or(0, u64_to_unit),
             session: self.session(bytes),
             sequence: self.sequence.as_ref().map(load).transpose()?.unwrap_or(0),
             units: if is_data { units(unit, count) } else { 0 },
@@ -91,15 +106,23 @@ impl BinaryHeader {
 
     #[inline]
     fn kind(&self, bytes: &[u8], count: Option<u64>) -> PacketKind {
-        let holds = |mark: &Option<(IntField, Vec<u64>)>| {
-            mark.as_ref().is_some_and(|(field, values)| field.load(bytes, 0).is_some_and(|v| values.contains(&v)))
-        };
-        if holds(&self.end_of_session) {
+        if holds(self.end_of_session.as_ref(), bytes) {
             PacketKind::EndOfSession
-        } else if count == Some(0) || holds(&self.heartbeat) {
+        } else if count == Some(0) || holds(self.heartbeat.as_ref(), bytes) {
             PacketKind::Heartbeat
         } else {
             PacketKind::Data
+        }
+    }
+
+    #[inline]
+    fn standing(&self, bytes: &[u8]) -> Standing {
+        if holds(self.session_reset.as_ref(), bytes) {
+            Standing::Reset
+        } else if holds(self.unsequenced.as_ref(), bytes) {
+            Standing::Outside
+        } else {
+            Standing::Inside
         }
     }
 
@@ -126,6 +149,23 @@ impl BinaryHeader {
         let end = end.filter(|end| (self.bytes..=datagram.len()).contains(end)).ok_or(Reason::PayloadLength)?;
         Ok(behind(datagram, self.bytes, end - self.bytes))
     }
+}
+
+#[inline]
+fn holds(mark: Option<&Mark>, bytes: &[u8]) -> bool {
+    mark.is_some_and(|(field, values)| field.load(bytes, 0).is_some_and(|value| values.contains(&value)))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the field has one byte")]
+fn u64_to_unit(unit: u64) -> u8 {
+    unit as u8
+}
+
+fn check_unit(spec: IntSpec, header_bytes: usize) -> Result<IntField, PlanError> {
+    if spec.width != 1 {
+        return Err(PlanError::new("framing.unit", format!("one byte is needed, found {}", spec.width)));
+    }
+    checked(spec, header_bytes, "unit")
 }
 
 fn checked(spec: IntSpec, header_bytes: usize, name: &str) -> Result<IntField, PlanError> {

@@ -1,6 +1,6 @@
 //! A header that is a msgpack array: its elements by position.
 
-use super::{Packet, PacketKind, SESSION_BYTES, SessionId, behind, send_time, units};
+use super::{Packet, PacketKind, SESSION_BYTES, SessionId, Standing, behind, send_time, units};
 use crate::malformed::Reason;
 use crate::msgpack::{Head, Kind, Reader};
 use crate::padded::Padded;
@@ -110,6 +110,8 @@ impl Elements {
         let is_data = kind == PacketKind::Data;
         Packet {
             kind,
+            standing: Standing::Inside,
+            unit: 0,
             session: self.session.unwrap_or(SessionId::Nothing),
             sequence: self.sequence,
             units: if is_data { units(unit, self.count) } else { 0 },
