@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedhandler.errors import DeclarationError, FeedhandlerError, UnknownProtocolError
-from feedhandler.protocol import load
+from feedhandler.protocol import load, shipped
 from feedhandler.protocol.declaration import Declaration
 from feedhandler.protocol.loader import resolve
 from feedhandler.toml import Place, parse
@@ -766,9 +766,9 @@ def test_unknown_name_lists_what_is_shipped() -> None:
 
     assert str(caught.value) == (
         "unknown protocol 'itch5' (did you mean 'itch50'?): expected one of "
-        "cme-mdp3, iex-deep, iex-tops, itch50, msgpack, or the path of a declaration ending in .toml"
+        f"{', '.join(shipped())}, or the path of a declaration ending in .toml"
     )
-    assert caught.value.shipped == ("cme-mdp3", "iex-deep", "iex-tops", "itch50", "msgpack")
+    assert caught.value.shipped == shipped()
 
 
 TOKENS = [

@@ -23,7 +23,16 @@ def declaration_of(name: str) -> Path:
 
 
 def test_ships_the_protocols_it_names() -> None:
-    assert shipped() == ("cme-mdp3", "iex-deep", "iex-tops", "itch50", "msgpack")
+    assert shipped() == (
+        "cboe-pitch",
+        "cme-mdp3",
+        "iex-deep",
+        "iex-deep-plus",
+        "iex-tops",
+        "itch50",
+        "msgpack",
+        "nyse-xdp",
+    )
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -219,6 +228,9 @@ def test_json_is_of_the_agreed_form() -> None:
             ],
             "heartbeat": None,
             "end_of_session": None,
+            "unit": None,
+            "session_reset": None,
+            "unsequenced": None,
         },
         "counts": "messages",
         "first_sequence": 1,

@@ -46,6 +46,9 @@ protocols! {
     iex_deep, "iex-deep.json", "IEX DEEP.";
     cme_mdp3, "cme-mdp3.json", "CME MDP 3.0, with a schema of the tests.";
     everything, "everything.json", "SBE, with a schema of the tests that says all that one can say.";
+    iex_deep_plus, "iex-deep-plus.json", "IEX DEEP+.";
+    nyse_xdp, "nyse-xdp.json", "NYSE XDP.";
+    cboe_pitch, "cboe-pitch.json", "Cboe Multicast PITCH.";
     msgpack, "msgpack.json", "Our own msgpack feed.";
     crypto_trades, "crypto_trades.json", "msgpack by key, without packets: the example of a protocol that a user adds.";
 }

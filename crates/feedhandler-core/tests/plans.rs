@@ -3,10 +3,24 @@
 use feedhandler_core::plan::Plan;
 
 /// Name of the protocol, its specification, its number of tables, and the codes of its messages.
-const PLANS: [(&str, &str, usize, &str); 7] = [
+const PLANS: [(&str, &str, usize, &str); 10] = [
     ("itch50", include_str!("plans/itch50.json"), 23, "S R H Y L V W K J h A F E C X D U P Q B I N O"),
     ("iex-tops", include_str!("plans/iex-tops.json"), 11, "S D H I O P Q T X B A"),
     ("iex-deep", include_str!("plans/iex-deep.json"), 12, "S D H I O P E 8 5 T X B A"),
+    ("iex-deep-plus", include_str!("plans/iex-deep-plus.json"), 14, "S D H I O P E a M R L T B C"),
+    (
+        "nyse-xdp",
+        include_str!("plans/nyse-xdp.json"),
+        25,
+        "1 2 3 10 11 12 13 15 31 32 34 35 100 101 102 103 104 105 106 110 111 112 113 114 223",
+    ),
+    (
+        "cboe-pitch",
+        include_str!("plans/cboe-pitch.json"),
+        40,
+        "1 2 3 4 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 128 129 130 131 149 150 151 152 157 158 173 174 175 177 188 \
+         189 209 210",
+    ),
     ("cme-mdp3", include_str!("plans/cme-mdp3.json"), 5, "3 4 7"),
     ("everything", include_str!("plans/everything.json"), 7, "300 2 65535"),
     ("msgpack", include_str!("plans/msgpack.json"), 6, "1 2 3 4 5 6"),

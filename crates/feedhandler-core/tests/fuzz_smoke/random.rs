@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use feedhandler_core::report::ChannelLedger;
 use feedhandler_core::spec::SequenceUnit;
 
 use crate::captures;
@@ -70,16 +71,15 @@ fn play(protocol: &Protocol) {
     for_seeds(|random| {
         let length = length(random, 4_000);
         let report = session::datagrams(protocol, &random.bytes(length));
-        let channel = &report.ledger.channels[0];
-        let (units, messages) = (&channel.units, &channel.messages);
+        let sum = |count: fn(&ChannelLedger) -> u64| report.ledger.channels.iter().map(count).sum::<u64>();
         let here = [
-            units.delivered,
-            messages.rows,
-            messages.unknown,
+            sum(|channel| channel.units.delivered),
+            sum(|channel| channel.messages.rows),
+            sum(|channel| channel.messages.unknown),
             report.malformed,
-            units.duplicate,
-            units.recovered,
-            units.lost(),
+            sum(|channel| channel.units.duplicate),
+            sum(|channel| channel.units.recovered),
+            sum(|channel| channel.units.lost()),
         ];
         fates.update(|fates| std::array::from_fn(|fate| fates[fate] + here[fate].min(1)));
     });
@@ -98,7 +98,32 @@ macro_rules! datagrams {
     };
 }
 
-datagrams!(itch50, iex_tops, iex_deep, cme_mdp3, everything, msgpack, crypto_trades);
+datagrams!(
+    itch50,
+    iex_tops,
+    iex_deep,
+    iex_deep_plus,
+    nyse_xdp,
+    cboe_pitch,
+    cme_mdp3,
+    everything,
+    msgpack,
+    crypto_trades
+);
+
+/// Protocols of which there is a target.
+const DATAGRAMS: [&str; 10] = [
+    "itch50",
+    "iex_tops",
+    "iex_deep",
+    "iex_deep_plus",
+    "nyse_xdp",
+    "cboe_pitch",
+    "cme_mdp3",
+    "everything",
+    "msgpack",
+    "crypto_trades",
+];
 
 /// Books that are given anything have tried every fate of a message.
 #[test]
@@ -169,7 +194,7 @@ fn seeds() {
     let message = |index| encoder::message(&spec, index, &mut Chance::new(&[1; 64]));
     let messages: Vec<_> = (0..encoder::types(&spec)).map(message).collect();
     write("message_file", 0, &encoder::file(&spec, &messages));
-    for target in ["itch50", "iex_tops", "iex_deep", "cme_mdp3", "everything", "msgpack", "crypto_trades"] {
+    for target in DATAGRAMS {
         for (seed, name) in (0..16).zip(0..) {
             write(&format!("datagram_{target}"), name, &Random::new(seed).bytes(2_000));
         }
