@@ -12,7 +12,19 @@ from collections.abc import Sequence
 
 import typer
 
-from feedhandler.cli import bench, check, decode, demo, doctor, info, output, replay, run, verify
+from feedhandler.cli import (
+    bench,
+    check,
+    decode,
+    demo,
+    doctor,
+    info,
+    output,
+    protocols,
+    replay,
+    run,
+    verify,
+)
 from feedhandler.errors import (
     AddressError,
     FaultError,
@@ -40,6 +52,7 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(protocols.app, name="protocols")
 app.add_typer(bench.app, name="bench")
 
 FAILURE, USAGE = 1, 2
