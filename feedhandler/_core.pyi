@@ -13,6 +13,7 @@ __all__ = [
     "Books",
     "DecodeBench",
     "FileReader",
+    "Generator",
     "Layout",
     "Plan",
     "Receiver",
@@ -33,6 +34,53 @@ BUILD_PROFILE: Final[str]
 
 NO_PRICE: Final[int]
 """What a column of integer prices of `Books` holds where there is no price: the least number of 64 bits."""
+
+_Timed = tuple[int, int, int, bytes]
+"""When a packet is to be sent, number of its first message, number of messages, and payload."""
+
+@final
+class Generator:
+    """The packets of a synthetic session, and its true books."""
+
+    def __new__(
+        cls,
+        protocol: str,
+        seed: int,
+        instruments: int,
+        session: str,
+        start_ns: int,
+        rate: float,
+        packet_bytes: int,
+    ) -> Generator: ...
+    @property
+    def next_sequence(self) -> int:
+        """Number of the next message."""
+    @property
+    def least_messages(self) -> int:
+        """Messages that a session has at least."""
+    def packet(self, send_time_ns: int, messages: int) -> _Timed:
+        """Make a packet with so many messages, or as many as fit."""
+    def until(self, horizon_ns: int) -> list[_Timed]:
+        """Make the packets of what happens before a time."""
+    def closing(self, send_time_ns: int) -> _Timed | None:
+        """Make the packet with the messages that end a session."""
+    def heartbeat(self, send_time_ns: int) -> _Timed:
+        """Make a heartbeat."""
+    def end_of_session(self, send_time_ns: int) -> _Timed:
+        """Make the packet that ends the session."""
+    def snapshot(self, session: str, send_time_ns: int) -> list[bytes]:
+        """Make a session that makes the present books."""
+    def books(self) -> bytes:
+        """Return the true books, as JSON."""
+    def write(
+        self,
+        path: str | PathLike[str],
+        lines: Sequence[tuple[str, str, int]],
+        limit: tuple[str, int],
+        *,
+        on_progress: Callable[[int, int, int], object] | None = None,
+    ) -> bytes:
+        """Write the rest of the session to a capture, and return what was written, as JSON."""
 
 @final
 class Layout:

@@ -1,7 +1,8 @@
 """The instrument: what sends a feed, so that one can be received.
 
-`Sender` replays files at their own pace or another, `Generator` makes a synthetic feed and `Feed` sends it
-live on lines A and B. What is sent stays on this machine unless the sender is told otherwise.
+`Sender` replays files at their own pace or another, `Generator` makes a synthetic market, as a capture or
+packet by packet, and `Feed` sends it live on lines A and B. What is sent stays on this machine unless the
+sender is told otherwise.
 """
 
 from replay.faults import Faults

@@ -226,7 +226,15 @@ def quotes_of(books: fh.Books) -> dict[int, tuple[int, ...]]:
 
 
 def quotes_by_generator(generator: Generator) -> dict[int, tuple[int, ...]]:
-    return {number: quote[1:5] for number, quote in generator.quotes.items()}
+    return {
+        number: (
+            NO_PRICE if quote.bid_price is None else quote.bid_price,
+            NO_PRICE if quote.ask_price is None else quote.ask_price,
+            quote.bid_size,
+            quote.ask_size,
+        )
+        for number, quote in generator.quotes.items()
+    }
 
 
 MONDAY = [directory(1, "ACME"), directory(2, "BOLT"), add(1, 10, "B", 99_0000), add(1, 11, "S", 101_0000)]

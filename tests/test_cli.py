@@ -118,6 +118,9 @@ def test_decode_prints_the_report_as_one_object(day: Path) -> None:
     assert {code: counted["name"] for code, counted in report["by_type"].items()} == {
         "1": "quote",
         "2": "trade",
+        "3": "order_add",
+        "4": "order_modify",
+        "5": "order_delete",
         "6": "instrument",
     }
     assert report["ledger"]["is_balanced"]
@@ -186,7 +189,7 @@ def test_info_tells_records_and_streams(day: Path) -> None:
 def test_check_tells_what_was_granted(tmp_path: Path) -> None:
     (tmp_path / "feed.toml").write_text(live())
     told = json_of("check", tmp_path / "feed.toml")
-    assert (told["protocol"], told["messages"]) == ("msgpack", 6)
+    assert (told["protocol"], told["messages"]) == ("msgpack", 7)
     assert [line["name"] for line in told["channels"][0]["lines"]] == ["A", "B"]
     assert [line["stats"]["socket_drops_read"] for line in told["sockets"]] == [True, True]
     assert told["sockets"][0]["rcvbuf_asked_bytes"] == told["wire"]["rcvbuf_bytes"]

@@ -16,7 +16,7 @@ from delivered import Delivered, Table
 
 import feedhandler as fh
 from feedhandler.config import FilterConfig
-from replay.generator import DATA, Generator
+from replay.generator import Generator
 
 SNIPPET = "itch/12302019_SNIPPET.NASDAQ_ITCH50"
 SIMULATED = "itch/ex20101224.TEST_ITCH_50"
@@ -171,7 +171,7 @@ def test_books_of_a_wanted_instrument_are_as_without_a_filter() -> None:
 def packet(
     session: str, sequence: int, messages: Sequence[Sequence[Any]], *, count: int | None = None
 ) -> bytes:
-    header = [DATA, session, sequence, len(messages) if count is None else count, 0]
+    header = [0, session, sequence, len(messages) if count is None else count, 0]
     return b"".join(msgpack.packb(value) for value in [header, *messages])
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from replay import Feed, Generator
 from replay.feed import Scheduled, Timeline
+from replay.true_books import TrueQuote
 
 START_NS = 1_700_000_000_000_000_000
 DATA, HEARTBEAT, END_OF_SESSION = 0, 1, 2
@@ -153,7 +154,7 @@ def test_a_feed_is_received_on_both_lines(lines: list[socket.socket]) -> None:
     for packet in data:
         unpacker = msgpack.Unpacker()
         unpacker.feed(packet)
-        quotes.update({message[1]: tuple(message[1:]) for message in unpacker if message[0] == 1})
+        quotes.update({message[1]: TrueQuote(*message[2:]) for message in unpacker if message[0] == 1})
     assert quotes == generator.quotes
     assert feed.sent.packets == 2 * len(line_a)
 

@@ -31,6 +31,7 @@ EXAMPLES = [
     ("9604cd04b74dce001c9918ccc8cf1886f20361762a00", [4, 1207, 77, 187_4200, 200, SENT_NS]),
     ("9405cd04b74dcf1886f20361762a00", [5, 1207, 77, SENT_NS]),
     ("9706cd04b7a55a565a5a54a35553446401cf1886f20361762a00", [6, 1207, "ZVZZT", "USD", 100, 1, SENT_NS]),
+    ("950700a832303236303130322acf1886f20361762a00", [7, 0, "20260102", 42, SENT_NS]),
 ]
 
 
@@ -79,6 +80,13 @@ def test_example_heartbeat() -> None:
     assert (header.kind, header.session, header.sequence, header.count) == ("heartbeat", "20260102", 42, 0)
     assert header.send_time == SENT_NS
     assert datetime.fromtimestamp(SENT_NS / 1e9, UTC) == datetime(2026, 1, 2, 15, 0, 0, 123456, UTC)
+
+
+def test_example_request() -> None:
+    text = "93a832303236303130322a02"
+    assert f"    {text}\n" in DOCUMENT
+
+    assert msgpack.unpackb(bytes.fromhex(text)) == ["20260102", 42, 2]
 
 
 def test_end_of_session() -> None:

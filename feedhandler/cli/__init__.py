@@ -1,4 +1,4 @@
-"""The command line of feedhandler: ``run``, ``decode``, ``info``, ``replay``, ``verify``, ``bench`` and more.
+"""The command line of feedhandler: a command for each thing that the package does.
 
 General layout: each command has a module of its own and does little more than call the package; `options`
 holds what several of them take, `output` decides what goes to which stream, `tables` draws reports, and
@@ -18,6 +18,7 @@ from feedhandler.cli import (
     decode,
     demo,
     doctor,
+    generate,
     info,
     output,
     protocols,
@@ -46,6 +47,7 @@ for command in (
     decode.decode,
     info.info,
     replay.replay,
+    generate.generate,
     verify.verify,
     check.check,
     doctor.doctor,

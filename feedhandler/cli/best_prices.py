@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from rich.table import Table as Drawing
 
 from feedhandler.batch import Batch
+from feedhandler.book import NO_PRICE
 from feedhandler.cli.tables import plain_table
 from feedhandler.sink.values import decimal_text
 from feedhandler.tables import Table
@@ -16,10 +17,10 @@ _DECIMALS_SHOWN = 2
 
 
 class Best(NamedTuple):
-    """The best bid and offer of an instrument, in scaled integers."""
+    """The best bid and offer of an instrument, in scaled integers; none where a side is empty."""
 
-    bid_price: int
-    ask_price: int
+    bid_price: int | None
+    ask_price: int | None
     bid_size: int
     ask_size: int
 
@@ -42,15 +43,15 @@ class BestPrices:
         """Note the quotes and trades of a batch."""
         for number, symbol in _columns(batch["instrument"], "instrument_id", "symbol"):
             self._symbols[number] = symbol.decode()
-        for number, *best in _columns(batch["quote"], "instrument_id", *Best._fields):
-            self._quotes[number] = Best(*best)
+        for number, bid, ask, *sizes in _columns(batch["quote"], "instrument_id", *Best._fields):
+            self._quotes[number] = Best(_present(bid), _present(ask), *sizes)
         for number, price in _columns(batch["trade"], "instrument_id", "price"):
             self._trades[number] = price
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Yield the prices, and which way they went since they were asked for last; see `prices_table`."""
         for number, best in sorted(self._quotes.items()):
-            middle = best.bid_price + best.ask_price
+            middle = (best.bid_price or 0) + (best.ask_price or 0)
             before = self._shown.get(number, middle)
             self._shown[number] = middle
             move = "▲" if middle > before else "▼" if middle < before else "·"
@@ -60,8 +61,7 @@ class BestPrices:
                 _price(best.ask_price),
                 f"{best.ask_size:,}",
             )
-            trade = self._trades.get(number)
-            yield self._name(number), move, *prices, "—" if trade is None else _price(trade)
+            yield self._name(number), move, *prices, _price(self._trades.get(number))
 
     def line(self) -> str:
         """Return the prices as one line."""
@@ -87,5 +87,11 @@ def _columns(rows: Table, *names: str) -> Iterator[tuple[Any, ...]]:
     return zip(*(rows[name].tolist() for name in names), strict=True)
 
 
-def _price(scaled: int) -> str:
+def _present(price: int) -> int | None:
+    return None if price == NO_PRICE else price
+
+
+def _price(scaled: int | None) -> str:
+    if scaled is None:
+        return "—"
     return decimal_text(scaled, _PRICE_SCALE)[: _DECIMALS_SHOWN - _PRICE_SCALE]

@@ -5,7 +5,7 @@
 //! [`pipeline`], which drives [`framing`] → [`arbitrate`] → [`decode`] → [`batch`]; [`book`] makes books of batches. [`ledger`] gives every packet and
 //! message a fate, [`latency`] every stage a stamp. [`plan`] is a protocol declaration, compiled. The middle is
 //! sans-I/O: it takes bytes and `now_ns`, and returns results. [`send`] is the other end of the wire: what replays are
-//! sent by.
+//! sent by; [`generate`] makes a synthetic feed.
 
 #[cfg(target_endian = "big")]
 compile_error!("rows are written in little-endian byte order; no big-endian machine was at hand to test on");
@@ -26,6 +26,7 @@ pub mod feed;
 mod field;
 pub mod filter;
 pub mod framing;
+pub mod generate;
 pub mod history;
 pub mod latency;
 pub mod layout;

@@ -23,7 +23,7 @@ const PLANS: [(&str, &str, usize, &str); 10] = [
     ),
     ("cme-mdp3", include_str!("plans/cme-mdp3.json"), 5, "3 4 7"),
     ("everything", include_str!("plans/everything.json"), 7, "300 2 65535"),
-    ("msgpack", include_str!("plans/msgpack.json"), 6, "1 2 3 4 5 6"),
+    ("msgpack", include_str!("plans/msgpack.json"), 7, "1 2 3 4 5 6 7"),
     ("crypto_trades", include_str!("plans/crypto_trades.json"), 2, "trade ticker"),
 ];
 

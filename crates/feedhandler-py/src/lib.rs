@@ -8,6 +8,7 @@ mod book;
 mod errors;
 mod file;
 mod filter;
+mod generate;
 mod live;
 mod plan;
 
@@ -33,6 +34,8 @@ mod _core {
     use super::book::{Books, book_states};
     #[pymodule_export]
     use super::file::{FileReader, capture_info};
+    #[pymodule_export]
+    use super::generate::Generator;
     #[pymodule_export]
     use super::live::{Receiver, arena_bytes};
     #[pymodule_export]
