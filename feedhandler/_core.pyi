@@ -11,6 +11,7 @@ __all__ = [
     "NO_PRICE",
     "Batch",
     "Books",
+    "Datagrams",
     "DecodeBench",
     "FileReader",
     "Generator",
@@ -34,6 +35,25 @@ BUILD_PROFILE: Final[str]
 
 NO_PRICE: Final[int]
 """What a column of integer prices of `Books` holds where there is no price: the least number of 64 bits."""
+
+_Seen = tuple[int, tuple[str, int] | None, bytes]
+"""When a datagram was seen, where it went, and its payload."""
+
+@final
+class Datagrams:
+    """The datagrams of a capture, or the messages of a file packed into packets.
+
+    Parameters
+    ----------
+    path
+        The file.
+    messages
+        How messages are packed, as JSON.
+    """
+
+    def __new__(cls, path: str | PathLike[str], messages: bytes) -> Datagrams: ...
+    def take(self, most: int) -> list[_Seen]:
+        """Return the next datagrams; none at the end."""
 
 _Timed = tuple[int, int, int, bytes]
 """When a packet is to be sent, number of its first message, number of messages, and payload."""

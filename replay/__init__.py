@@ -5,6 +5,7 @@ packet by packet, and `Feed` sends it live on lines A and B. What is sent stays 
 sender is told otherwise.
 """
 
+from replay.exchange import Exchange, ExchangeConfig
 from replay.faults import Faults
 from replay.feed import Feed
 from replay.generator import Generator
@@ -12,4 +13,16 @@ from replay.pacing import Pacing
 from replay.pcap import Datagram, write_pcap
 from replay.sender import Replayed, Sender, Sent
 
-__all__ = ["Datagram", "Faults", "Feed", "Generator", "Pacing", "Replayed", "Sender", "Sent", "write_pcap"]
+__all__ = [
+    "Datagram",
+    "Exchange",
+    "ExchangeConfig",
+    "Faults",
+    "Feed",
+    "Generator",
+    "Pacing",
+    "Replayed",
+    "Sender",
+    "Sent",
+    "write_pcap",
+]

@@ -193,7 +193,7 @@ class Sender:
             refusal to send.
         """
         pacing = pacing or Pacing.original()
-        messages = protocol and _MessagePacking.of(protocol, session, max_packet_bytes, window_ns)
+        messages = protocol and MessagePacking.of(protocol, session, max_packet_bytes, window_ns)
         replayed = self._core.replay(
             fspath(path),
             speed=pacing.speed,
@@ -256,7 +256,7 @@ class Sender:
         return msgspec.json.decode(self._core.report(), type=Sent)
 
 
-class _MessagePacking(msgspec.Struct, frozen=True):
+class MessagePacking(msgspec.Struct, frozen=True):
     """How a file of messages is packed, as Rust is told."""
 
     protocol: ProtocolSpec
@@ -267,6 +267,7 @@ class _MessagePacking(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, protocol: Protocol | str, session: str, limit_bytes: int, window_ns: int | None) -> Self:
+        """Return how the messages of a file are packed; a window as in `Sender.replay`."""
         declared = load(protocol) if isinstance(protocol, str) else protocol
         return cls(declared.spec, time_field(declared), session, limit_bytes, window_ns)
 

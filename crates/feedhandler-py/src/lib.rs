@@ -5,6 +5,7 @@ mod send;
 mod batch;
 mod bench;
 mod book;
+mod datagrams;
 mod errors;
 mod file;
 mod filter;
@@ -32,6 +33,8 @@ mod _core {
     use super::bench::{DecodeBench, core_ghz};
     #[pymodule_export]
     use super::book::{Books, book_states};
+    #[pymodule_export]
+    use super::datagrams::Datagrams;
     #[pymodule_export]
     use super::file::{FileReader, capture_info};
     #[pymodule_export]
