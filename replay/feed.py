@@ -1,117 +1,77 @@
-"""A synthetic feed sent live on redundant lines, open-loop: each packet carries when it was meant to be sent.
+"""A synthetic feed sent live on redundant lines at a steady rate, as demonstrations and tests want it.
 
-`Timeline` says what is due when, and is plain arithmetic; `Feed` is the thread that hands it to a `Sender`.
+Open-loop: each packet carries when it was meant to be sent. `replay.exchange` is for a market with a pulse of
+its own, and for what is around the lines.
 """
 
-import heapq
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
-from replay.generator import Generator
+from replay.generator import Generator, Packet
+from replay.publisher import Publisher
+from replay.schedule import Schedule
 from replay.sender import Address, Sender, Sent
-
-_WINDOW_NS = 25_000_000
-_AHEAD_NS = 50_000_000
-"""How long before its time a window is made: a stall of this thread up to that delays no packet."""
+from replay.wire import WIRES
 
 
-class Scheduled(NamedTuple):
-    """A packet, the line it goes to, and when."""
-
-    deadline_ns: int
-    number: int
-    line: int
-    packet: bytes
-
-
-class Timeline:
-    """What is due when on each line: packets at a steady rate, heartbeats where it is quiet.
+class SteadySource:
+    """A generator's packets at a steady rate.
 
     Parameters
     ----------
     generator
-        Makes the packets.
-    delays_ns
-        By how much each line lags.
-    start_ns
-        When the first packet is due, in Unix nanoseconds.
+        Makes them.
     packets_per_second
-        Rate of the packets that carry messages.
+        The rate.
     messages_per_packet
-        How many they carry.
+        How many messages each has.
     packets
-        How many of them there are, if not endless.
-    heartbeat_ns
-        Longest silence.
+        How many of them there are, if not endless; nothing follows the last, and the session goes on.
     """
+
+    is_over = False
 
     def __init__(
         self,
         generator: Generator,
-        delays_ns: Sequence[int],
         *,
-        start_ns: int,
         packets_per_second: float,
         messages_per_packet: int,
         packets: int | None,
-        heartbeat_ns: int,
     ) -> None:
         self._generator = generator
-        self._delays_ns = tuple(delays_ns)
-        self._start_ns = start_ns
         self._packets_per_second = packets_per_second
         self._messages_per_packet = messages_per_packet
         self._packets = packets
-        self._heartbeat_ns = heartbeat_ns
-        self._latest_ns = start_ns
+        self._start_ns = 0
         self._made = 0
-        self._numbers = count()
-        self._waiting: list[Scheduled] = []
 
-    def until(self, horizon_ns: int) -> list[Scheduled]:
-        """Return what is due before a time and was not returned yet, in order."""
-        for deadline_ns, packet in self._made_until(horizon_ns):
-            self._schedule(deadline_ns, packet)
-        due = []
-        while self._waiting and self._waiting[0].deadline_ns < horizon_ns:
-            due.append(heapq.heappop(self._waiting))
+    @property
+    def next_sequence(self) -> int:
+        """Number of the first message that `until` has not returned."""
+        return self._generator.next_sequence
+
+    def begin(self, start_ns: int) -> None:
+        """Have the first packet due at a time."""
+        self._start_ns = start_ns
+
+    def until(self, horizon_ns: int) -> list[Packet]:
+        """Return the packets that are due before a time and were not returned yet."""
+        due: list[Packet] = []
+        while self._made != self._packets and (due_ns := self._due_ns()) < horizon_ns:
+            sequence = self._generator.next_sequence
+            payload = self._generator.packet(due_ns, self._messages_per_packet)
+            due.append(Packet(due_ns, sequence, self._messages_per_packet, payload))
+            self._made += 1
         return due
 
-    def end(self, now_ns: int) -> list[Scheduled]:
-        """Return what still waits on lagging lines and, behind it, the end of the session."""
-        end_ns = max(now_ns, self._latest_ns)
-        self._schedule(end_ns, self._generator.end_of_session(end_ns))
-        rest, self._waiting = sorted(self._waiting), []
-        return rest
+    def closing(self, send_time_ns: int) -> Packet | None:
+        """Return the messages that end a session, where the protocol has such."""
+        return self._generator.closing(send_time_ns)
 
-    def _made_until(self, horizon_ns: int) -> Iterator[tuple[int, bytes]]:
-        while True:
-            data_ns, heartbeat_ns = self._data_ns(), self._latest_ns + self._heartbeat_ns
-            is_data = data_ns is not None and data_ns <= heartbeat_ns
-            due_ns = data_ns if data_ns is not None and is_data else heartbeat_ns
-            if due_ns >= horizon_ns:
-                return
-            self._latest_ns = due_ns
-            if is_data:
-                self._made += 1
-                yield due_ns, self._generator.packet(due_ns, self._messages_per_packet)
-            else:
-                yield due_ns, self._generator.heartbeat(due_ns)
-
-    def _data_ns(self) -> int | None:
-        if self._packets is not None and self._made >= self._packets:
-            return None
+    def _due_ns(self) -> int:
         return self._start_ns + round(self._made * 1e9 / self._packets_per_second)
-
-    def _schedule(self, deadline_ns: int, packet: bytes) -> None:
-        for line, delay_ns in enumerate(self._delays_ns):
-            heapq.heappush(
-                self._waiting, Scheduled(deadline_ns + delay_ns, next(self._numbers), line, packet)
-            )
 
 
 class Feed:
@@ -171,18 +131,14 @@ class Feed:
             allow_remote=allow_remote,
             sleep_only=sleep_only,
         )
-        self._timeline = Timeline(
+        source = SteadySource(
             generator,
-            delays_ns,
-            start_ns=time.time_ns() + _AHEAD_NS,
             packets_per_second=packets_per_second,
             messages_per_packet=messages_per_packet,
             packets=packets,
-            heartbeat_ns=heartbeat_ns,
         )
-        self._stop = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="feedhandler-feed", daemon=True)
+        schedule = Schedule(WIRES[generator.protocol], generator.session, delays_ns, heartbeat_ns)
+        self._publisher = Publisher(source, schedule, self._sender)
 
     @property
     def sent(self) -> Sent:
@@ -191,11 +147,11 @@ class Feed:
 
     def start(self) -> None:
         """Begin to send."""
-        self._thread.start()
+        self._publisher.start()
 
     def stop(self) -> None:
         """Have the session ended within about 100 ms; returns at once."""
-        self._stop.set()
+        self._publisher.stop()
 
     def join(self) -> None:
         """Wait until the session has ended.
@@ -205,9 +161,7 @@ class Feed:
         SendError
             The kernel would not send.
         """
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
+        self._publisher.join()
 
     def __enter__(self) -> Self:
         self.start()
@@ -218,22 +172,3 @@ class Feed:
     ) -> None:
         self.stop()
         self.join()
-
-    def _run(self) -> None:
-        try:
-            self._send_all()
-        except Exception as failure:
-            self._failure = failure
-
-    def _send_all(self) -> None:
-        horizon_ns = time.time_ns() + _AHEAD_NS
-        while not self._stop.wait((horizon_ns - _AHEAD_NS - time.time_ns()) / 1e9):
-            horizon_ns += _WINDOW_NS
-            self._queue(self._timeline.until(horizon_ns))
-        self._queue(self._timeline.end(horizon_ns))
-        self._sender.flush()
-
-    def _queue(self, due: Sequence[Scheduled]) -> None:
-        if due:
-            deadlines_ns, _, lines, packets = zip(*due, strict=True)
-            self._sender.queue(packets, deadlines_ns, lines)

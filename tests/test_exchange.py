@@ -38,8 +38,8 @@ from replay.exchange.config import (
     load,
 )
 from replay.exchange.requests import Requests
-from replay.exchange.wire import WIRES, Header
 from replay.generator import LINES, START_NS, Protocol
+from replay.wire import WIRES, Header
 
 PROTOCOLS: tuple[Protocol, Protocol] = ("msgpack", "itch50")
 both_protocols = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -242,6 +242,20 @@ def test_requests_are_answered_while_the_end_of_the_session_is_told(sockets: lis
     (message,) = WIRES["itch50"].messages(client.recv(65_536))
     assert message[2:3] + message[-1:] == b"SC", "the last message ends messages"
     exchange.close()
+
+
+def test_an_error_ends_it_at_once(sockets: list[socket.socket]) -> None:
+    session = SessionConfig(name="DAY", end_ms=600_000)
+    exchange = Exchange(described("itch50", sockets[:1], session=session))
+
+    def interrupted() -> None:
+        with exchange:
+            until_messages("itch50", sockets[0], 20)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert exchange.join(0)
 
 
 def state_of(protocol: Protocol, packets: list[bytes], file: Path) -> dict[Any, Any]:

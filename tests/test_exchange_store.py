@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.exchange.requests import Allowance
-from replay.exchange.schedule import Schedule
 from replay.exchange.store import Store
-from replay.exchange.wire import WIRES, Header, Request
 from replay.generator import START_NS, Generator, Packet
+from replay.schedule import Schedule
+from replay.wire import WIRES, Header, Request
 
 both_protocols = pytest.mark.parametrize("protocol", ["msgpack", "itch50"])
 

@@ -12,8 +12,8 @@ from msgspec import Meta
 from feedhandler.address import Address
 from feedhandler.errors import AddressError, ConfigError
 from feedhandler.toml import Place, read, shown
-from replay.exchange.wire import WIRES
 from replay.generator import Protocol
+from replay.wire import WIRES
 
 Positive = Annotated[int, Meta(ge=1)]
 

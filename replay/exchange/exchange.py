@@ -1,10 +1,8 @@
 """An exchange on this machine: lines, heartbeats, an end of session, snapshots, and answers to requests.
 
-`Exchange` is the thread that makes what is due and hands it to a `Sender`; `requests` answers on another.
+`Exchange` joins a `Publisher`, which sends what a source has, with a `RequestServer`, which answers.
 """
 
-import threading
-import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -14,19 +12,14 @@ import msgspec
 from feedhandler.address import Address
 from replay.exchange.config import ExchangeConfig
 from replay.exchange.requests import Requests, RequestServer
-from replay.exchange.schedule import Schedule
-from replay.exchange.source import GeneratorSource, Source, open_source
+from replay.exchange.source import GeneratorSource, open_source
 from replay.exchange.store import Store
-from replay.exchange.wire import WIRES
 from replay.generator import Packet
+from replay.publisher import Publisher
+from replay.schedule import Schedule
 from replay.sender import Sender, Sent
 from replay.true_books import TrueBooks
-
-_LONGEST_DELAY_NS = 2_000_000_000
-"""No line is further behind."""
-_WINDOW_NS = 25_000_000
-_AHEAD_NS = 50_000_000
-"""How long before its time a window is made: a stall of this thread up to that delays no packet."""
+from replay.wire import WIRES
 
 
 class ExchangeReport(msgspec.Struct, frozen=True):
@@ -95,7 +88,7 @@ class Exchange:
         self.config = config
         """What, and where."""
         self._wire = WIRES[config.protocol]
-        self._source: Source = open_source(config, self._wire)
+        self._source = open_source(config, self._wire)
         self._sender = self._open_sender()
         self._schedule = self._make_schedule()
         self._store = Store(
@@ -107,10 +100,14 @@ class Exchange:
         self._server = self._open_server()
         self._snapshot_ns = 0
         self._packets = self._messages = self._snapshots = 0
-        self._start_ns = 0
-        self._stop = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="feedhandler-exchange", daemon=True)
+        self._publisher = Publisher(
+            self._source,
+            self._schedule,
+            self._sender,
+            end_ns=config.session.end_ms * 1_000_000,
+            end_gap_ns=config.session.heartbeat_ms * 1_000_000,
+            told=self._take,
+        )
 
     @property
     def session(self) -> str:
@@ -146,16 +143,13 @@ class Exchange:
 
     def start(self) -> None:
         """Begin to publish, in 50 ms."""
-        self._start_ns = time.time_ns() + _AHEAD_NS
-        self._source.begin(self._start_ns)
-        self._schedule.begin(self._start_ns)
         if self._server is not None:
             self._server.start()
-        self._thread.start()
+        self._publisher.start()
 
     def stop(self) -> None:
         """Have the session ended; returns at once."""
-        self._stop.set()
+        self._publisher.stop()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until the session has ended and its end was told as long as it shall; return whether it was.
@@ -165,10 +159,7 @@ class Exchange:
         SendError
             The kernel would not send.
         """
-        self._thread.join(timeout_s)
-        if self._failure is not None:
-            raise self._failure
-        return not self._thread.is_alive()
+        return self._publisher.join(timeout_s)
 
     def close(self) -> None:
         """Answer no more requests."""
@@ -182,7 +173,10 @@ class Exchange:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if error is None:
+            self.stop()
+        else:
+            self._publisher.abort()
         try:
             self.join()
         finally:
@@ -212,38 +206,10 @@ class Exchange:
             return None
         return RequestServer(requests.address, self._wire, self._store, requests.per_second)
 
-    def _run(self) -> None:
-        try:
-            horizon_ns = self._publish()
-            self._end(horizon_ns)
-        except Exception as failure:
-            self._failure = failure
-
-    def _publish(self) -> int:
-        horizon_ns = self._start_ns
-        while not self._source.is_over and not self._stop.wait(_until_s(horizon_ns - _AHEAD_NS)):
-            horizon_ns += _WINDOW_NS
-            packets = self._source.until(horizon_ns)
-            self._schedule.add(packets, self._source.next_sequence, horizon_ns)
-            self._keep(packets)
-            self._snapshot_until(horizon_ns)
-            self._send_until(horizon_ns)
-        return horizon_ns
-
-    def _end(self, horizon_ns: int) -> None:
-        """Tell the end in place of heartbeats, for as long as requests are still answered."""
-        session = self.config.session
-        first_ns = max(horizon_ns, self._schedule.last_ns)
-        over_ns = first_ns + session.end_ms * 1_000_000
-        closing = self._source.closing(first_ns)
-        if closing is not None:
-            self._schedule.add([closing], self._source.next_sequence, first_ns)
-            self._keep([closing])
-        for time_ns in range(first_ns, over_ns + 1, session.heartbeat_ms * 1_000_000):
-            self._schedule.end(self._source.next_sequence, time_ns)
-        self._send_until(over_ns + _LONGEST_DELAY_NS)
-        self._sender.flush()
-        time.sleep(max(0.0, _until_s(over_ns)))
+    def _take(self, packets: Sequence[Packet], horizon_ns: int) -> None:
+        """Keep what will have been sent, and begin a snapshot where one is due."""
+        self._keep(packets)
+        self._snapshot_until(horizon_ns)
 
     def _keep(self, packets: Sequence[Packet]) -> None:
         self._packets += len(packets)
@@ -253,22 +219,12 @@ class Exchange:
 
     def _snapshot_until(self, horizon_ns: int) -> None:
         """Begin a snapshot, where one is due, behind the messages that are in it."""
-        snapshot = self.config.snapshot
-        if snapshot is None or self._snapshot_ns >= horizon_ns:
+        snapshot, source = self.config.snapshot, self._source
+        if snapshot is None or self._snapshot_ns >= horizon_ns or not isinstance(source, GeneratorSource):
             return
         self._snapshots += 1
         start_ns = max(horizon_ns, self._schedule.last_ns)
-        packets = self._source.snapshot(f"S{self._snapshots:09}", start_ns)
+        packets = source.generator.snapshot(f"S{self._snapshots:09}", start_ns)
         gap_ns = 10**9 // snapshot.packets_per_second
         over_ns = self._schedule.add_on(len(self.config.lines), packets, start_ns, gap_ns)
         self._snapshot_ns = max(start_ns + snapshot.interval_ms * 1_000_000, over_ns)
-
-    def _send_until(self, horizon_ns: int) -> None:
-        due = self._schedule.until(horizon_ns)
-        if due:
-            deadlines_ns, lines, packets = zip(*due, strict=True)
-            self._sender.queue(packets, deadlines_ns, lines)
-
-
-def _until_s(time_ns: int) -> float:
-    return (time_ns - time.time_ns()) / 1e9

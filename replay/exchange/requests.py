@@ -8,7 +8,7 @@ import msgspec
 
 from feedhandler.address import Address
 from replay.exchange.store import Store
-from replay.exchange.wire import Wire
+from replay.wire import Wire
 
 _LOOK_S = 0.05
 """Longest wait between two looks at whether it shall stop."""

@@ -1,7 +1,6 @@
 """Where an exchange's packets of messages come from: a market that is made as it is sent, or a file."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import msgspec
 
@@ -9,39 +8,12 @@ from feedhandler import _core
 from feedhandler.address import Address
 from feedhandler.protocol import load
 from replay.exchange.config import ExchangeConfig, FileConfig, GeneratorConfig
-from replay.exchange.wire import Wire
 from replay.generator import START_NS, Generator, Packet
 from replay.sender import MessagePacking
+from replay.wire import Wire
 
 _CHUNK = 256
 """Datagrams read from a file at once."""
-
-
-class Source(Protocol):
-    """Packets of messages of one session, in order."""
-
-    session: str
-    """Name of the session."""
-    is_over: bool
-    """Whether there are no more packets."""
-    skipped: int
-    """Datagrams that are not published."""
-
-    @property
-    def next_sequence(self) -> int:
-        """Number of the first message that `until` has not returned."""
-
-    def begin(self, start_ns: int) -> None:
-        """Have the session begin at a time."""
-
-    def until(self, horizon_ns: int) -> list[Packet]:
-        """Return the packets that are due before a time and were not returned yet."""
-
-    def closing(self, send_time_ns: int) -> Packet | None:
-        """Return the last packet of a session that is ended early, where one is needed."""
-
-    def snapshot(self, session: str, send_time_ns: int) -> list[bytes]:
-        """Return packets of a session of its own that make the books of all packets returned so far."""
 
 
 class GeneratorSource:
@@ -88,10 +60,6 @@ class GeneratorSource:
     def closing(self, send_time_ns: int) -> Packet | None:
         """Return the messages that end a session, where the protocol has such."""
         return self.generator.closing(send_time_ns)
-
-    def snapshot(self, session: str, send_time_ns: int) -> list[bytes]:
-        """Return packets that make the present books."""
-        return self.generator.snapshot(session, send_time_ns)
 
 
 class FileSource:
@@ -151,10 +119,6 @@ class FileSource:
     def closing(self, send_time_ns: int) -> Packet | None:  # noqa: ARG002 — a file ends as it is
         """Return nothing: a file is published as it is."""
         return None
-
-    def snapshot(self, session: str, send_time_ns: int) -> list[bytes]:
-        """Raise an error: the books of a file are not known."""
-        raise NotImplementedError("the books of a file are not known")
 
     def _read(self) -> Iterator[Packet]:
         while datagrams := self._datagrams.take(_CHUNK):

@@ -5,8 +5,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
-from replay.exchange.wire import Header, Request, Wire
 from replay.generator import Packet
+from replay.wire import Header, Request, Wire
 
 Refusal = Literal["other_session", "nothing_asked", "too_old", "not_sent_yet"]
 """Why a request has no answer."""

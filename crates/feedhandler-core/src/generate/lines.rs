@@ -25,6 +25,7 @@ pub struct Lines {
     frames: Vec<(Frames, u64)>,
     waiting: VecDeque<(u64, Vec<u8>)>,
     spare: Vec<Vec<u8>>,
+    waiting_bytes: u64,
 }
 
 impl Lines {
@@ -33,7 +34,7 @@ impl Lines {
     pub fn begin(lines: &[Line], out: &mut Vec<u8>) -> Self {
         write_head(lines, out);
         let frames = lines.iter().zip(0..).map(|(line, number)| (Frames::new(number, line.to), line.skew_ns)).collect();
-        Self { frames, waiting: VecDeque::new(), spare: Vec::new() }
+        Self { frames, waiting: VecDeque::new(), spare: Vec::new(), waiting_bytes: 0 }
     }
 
     /// Number of lines.
@@ -54,6 +55,7 @@ impl Lines {
             let due_ns = ts_ns + skew_ns;
             let mut block = self.spare.pop().unwrap_or_default();
             frames.write(due_ns, payload, sum, &mut block);
+            self.waiting_bytes += block.len() as u64;
             let place = self.waiting.partition_point(|(other_ns, _)| *other_ns <= due_ns);
             self.waiting.insert(place, (due_ns, block));
         }
@@ -63,6 +65,7 @@ impl Lines {
     pub fn write_until(&mut self, ts_ns: u64, out: &mut Vec<u8>) {
         while self.waiting.front().is_some_and(|(due_ns, _)| *due_ns < ts_ns) {
             let Some((_, mut block)) = self.waiting.pop_front() else { return };
+            self.waiting_bytes -= block.len() as u64;
             out.append(&mut block);
             self.spare.push(block);
         }
@@ -71,6 +74,6 @@ impl Lines {
     /// Bytes that wait.
     #[must_use]
     pub fn waiting_bytes(&self) -> u64 {
-        self.waiting.iter().map(|(_, block)| block.len() as u64).sum()
+        self.waiting_bytes
     }
 }

@@ -1,13 +1,14 @@
-"""What an exchange sends when: packets on every line, heartbeats where it is quiet, snapshots between.
+"""What is sent when: packets on every line, heartbeats where it is quiet, snapshots between.
 
-Plain arithmetic on times that are given; the exchange's thread hands what is due to a sender.
+Plain arithmetic on times that are given; `publisher` hands what is due to a sender.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from operator import itemgetter
 
-from replay.exchange.wire import Header, Kind, Wire
 from replay.generator import Packet
+from replay.wire import Header, Kind, Wire
 
 Due = tuple[int, int, bytes]
 """When, on which line, and what."""
@@ -78,7 +79,7 @@ class Schedule:
     def until(self, horizon_ns: int) -> list[Due]:
         """Return what is due before a time and was not returned yet, in order."""
         self._waiting.sort(key=_deadline)
-        place = next((n for n, due in enumerate(self._waiting) if due[0] >= horizon_ns), len(self._waiting))
+        place = bisect_left(self._waiting, horizon_ns, key=_deadline)
         due, self._waiting = self._waiting[:place], self._waiting[place:]
         return due
 
