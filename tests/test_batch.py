@@ -20,10 +20,11 @@ def batch(tmp_path: Path) -> Batch:
 
 
 def test_it_holds_the_tables_that_came(batch: Batch) -> None:
-    assert set(batch) == {"instrument", "quote", "trade"}
-    assert len(batch) == 3
+    orders = {"order_add", "order_modify", "order_delete"}
+    assert set(batch) == {"instrument", "quote", "trade"} | orders
+    assert len(batch) == 6
     assert "quote" in batch
-    assert "order_add" not in batch
+    assert "snapshot_end" not in batch
     assert batch.size == 400 == sum(len(rows) for rows in batch.values())
     assert batch.queue_depth == 0
 
@@ -36,9 +37,9 @@ def test_every_table_begins_with_the_same_columns(batch: Batch) -> None:
 
 
 def test_a_declared_message_that_did_not_come_is_empty(batch: Batch) -> None:
-    adds = batch["order_add"]
-    assert adds.shape == (0,)
-    assert adds.dtype == fh.protocol("msgpack").dtypes["order_add"]
+    ends = batch["snapshot_end"]
+    assert ends.shape == (0,)
+    assert ends.dtype == fh.protocol("msgpack").dtypes["snapshot_end"]
 
 
 def test_an_unknown_message_names_the_nearest(batch: Batch) -> None:
