@@ -22,7 +22,9 @@ __all__ = [
     "Sender",
     "arena_bytes",
     "book_states",
+    "capture_head",
     "capture_info",
+    "capture_is_closed",
     "causes",
     "core_ghz",
     "event_kinds",
@@ -244,6 +246,8 @@ class FileReader:
         How long a missing unit is waited for, by the capture's clock.
     is_grace_adaptive
         Whether, once enough copies were measured, that follows the skew between the lines instead.
+    window_packets, window_bytes
+        What is kept meanwhile, at most.
     instruments
         Instruments whose messages become rows, by unsigned number or by text; without any, all.
     faults
@@ -269,6 +273,8 @@ class FileReader:
         batch_messages: int = 8192,
         grace_ns: int = 5_000_000,
         is_grace_adaptive: bool = False,
+        window_packets: int = 4096,
+        window_bytes: int = 8_388_608,
         instruments: Sequence[int | str] | None = None,
         faults: bytes | None = None,
         truth: str | None = None,
@@ -295,11 +301,15 @@ class Receiver:
         Writable memory of the ring, at least `arena_bytes` bytes; kept until the receiver is gone.
     instruments
         Instruments whose messages become rows, by unsigned number or by text; without any, all.
+    capture
+        JSON of ``CaptureOptions`` in the core crate; without it, nothing is captured.
 
     Raises
     ------
     feedhandler.errors.WireError
         A socket cannot be made as configured.
+    feedhandler.errors.CaptureError
+        The first file of a capture cannot be made.
     """
 
     def __new__(
@@ -310,6 +320,7 @@ class Receiver:
         /,
         *,
         instruments: Sequence[int | str] | None = None,
+        capture: bytes | None = None,
     ) -> Receiver: ...
     def next_batch(self, timeout_ns: int, /) -> Batch | None:
         """Next batch, without the GIL; None where nothing came in time. Signal handlers run every 50 ms."""
@@ -321,6 +332,10 @@ class Receiver:
         """Take the wake-up back, and clear it."""
     def stop(self) -> None:
         """End reception, from any thread; what the ring still holds can be read on."""
+    def rotate(self) -> None:
+        """Have the next packet begin another file of the capture, from any thread."""
+    def end_capture(self) -> None:
+        """Write what was taken for a capture, and close its file."""
     @property
     def is_disordered(self) -> bool:
         """Whether something missing is waited for: poll every millisecond then, although nothing comes."""
@@ -345,6 +360,24 @@ def arena_bytes(slots: int, slot_bytes: int, /) -> int:
     ------
     ValueError
         The number of slots is no power of two, or a size is impossible.
+    """
+
+def capture_head(path: str, /) -> bytes:
+    """What a capture says of itself up to its first datagram, as JSON.
+
+    Raises
+    ------
+    feedhandler.errors.CaptureError
+        The file cannot be read, or is no capture.
+    """
+
+def capture_is_closed(path: str, /) -> bool:
+    """Whether a capture that this package wrote ends with its trailer, by the file's last bytes.
+
+    Raises
+    ------
+    feedhandler.errors.CaptureError
+        The file cannot be read.
     """
 
 def capture_info(path: str, /) -> bytes:

@@ -14,6 +14,8 @@ class Interface(msgspec.Struct, frozen=True):
     """An interface that a capture was made on."""
 
     name: str | None
+    description: str | None
+    comment: str | None
     link_type: int
     resolution: str
     offset_s: int
@@ -39,6 +41,8 @@ class Capture(msgspec.Struct, frozen=True):
     malformed_udp: int
     blocks: dict[str, int]
     interfaces: tuple[Interface, ...]
+    comment: str | None
+    trailer: str | None
     truncated: str | None
     first_ts_ns: int | None
     last_ts_ns: int | None
@@ -61,6 +65,28 @@ class CaptureInfo(msgspec.Struct, frozen=True):
     capture: Capture
     streams: tuple[Stream, ...]
     other_datagrams: int
+
+
+def head(path: str | PathLike[str]) -> Capture:
+    """Return what a capture says of itself up to its first datagram.
+
+    Raises
+    ------
+    CaptureError
+        The file cannot be read, or is no capture.
+    """
+    return msgspec.json.decode(_core.capture_head(fspath(path)), type=Capture)
+
+
+def is_closed(path: str | PathLike[str]) -> bool:
+    """Tell whether a capture that `feedhandler capture` wrote ends with its trailer, by its last bytes.
+
+    Raises
+    ------
+    CaptureError
+        The file cannot be read.
+    """
+    return _core.capture_is_closed(fspath(path))
 
 
 def info(path: str | PathLike[str]) -> CaptureInfo:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from feedhandler import _core
 from feedhandler.address import Address
 from feedhandler.batch import Batch
+from feedhandler.captured import CaptureTo
 from feedhandler.config import Config
 from feedhandler.config_file import load
 from feedhandler.filter import compile_filter
@@ -52,17 +53,21 @@ class Feed:
     ----------
     config
         What is received, and how.
+    capture
+        Where everything that is received is captured to as well; without it, nothing is.
 
     Raises
     ------
     WireError
         A line cannot be opened as configured.
+    CaptureError
+        The first file of the capture cannot be made.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, capture: CaptureTo | None = None) -> None:
         self.config = config
         """What is received, and how."""
-        self._receiver: _core.Receiver | None = _receiver(config)
+        self._receiver: _core.Receiver | None = _receiver(config, capture)
         self._ended_s: float | None = None
         self._last_report: Report | None = None
         self._last_latency: Mapping[str, HdrHistogram] = MappingProxyType({})
@@ -114,9 +119,15 @@ class Feed:
         if self._receiver is not None:
             self._receiver.stop()
 
-    def close(self) -> None:
-        """Close the sockets. The report and the latencies remain."""
+    def rotate(self) -> None:
+        """Have the next packet begin another file of the capture. From any thread, or a signal handler."""
         if self._receiver is not None:
+            self._receiver.rotate()
+
+    def close(self) -> None:
+        """Close the sockets, and the capture's file. The report and the latencies remain."""
+        if self._receiver is not None:
+            self._receiver.end_capture()
             self._last_report, self._last_latency = self.report(), self.latency
             self._receiver = None
 
@@ -188,7 +199,10 @@ class Feed:
 
 
 def open(  # noqa: A001 — `fh.open`, as of a file
-    config: str | PathLike[str] | Config, *, stop_at_end_of_session: bool | None = None
+    config: str | PathLike[str] | Config,
+    *,
+    stop_at_end_of_session: bool | None = None,
+    capture: str | PathLike[str] | CaptureTo | None = None,
 ) -> Feed:
     """Open the lines of a configuration and begin to receive.
 
@@ -198,6 +212,9 @@ def open(  # noqa: A001 — `fh.open`, as of a file
         Path of a configuration file, or a configuration.
     stop_at_end_of_session
         Whether iteration ends once every channel's session has ended; if left out, as configured.
+    capture
+        Where everything that is received is captured to as well: a file ending in ``.pcapng`` or
+        ``.pcapng.zst``, or a `feedhandler.captured.CaptureTo`.
 
     Raises
     ------
@@ -205,6 +222,8 @@ def open(  # noqa: A001 — `fh.open`, as of a file
         The file, or the protocol's declaration, is wrong.
     WireError
         A line cannot be opened as configured.
+    CaptureError
+        The first file of the capture cannot be made.
 
     Examples
     --------
@@ -217,14 +236,19 @@ def open(  # noqa: A001 — `fh.open`, as of a file
     if stop_at_end_of_session is not None:
         batch = replace(loaded.batch, stop_at_end_of_session=stop_at_end_of_session)
         loaded = replace(loaded, batch=batch)
-    return Feed(loaded)
+    return Feed(loaded, capture=None if capture is None else CaptureTo.of(capture))
 
 
 def _unpacked(histogram: bytes) -> HdrHistogram:
     return HdrHistogram.decode(b64encode(histogram))
 
 
-def _receiver(config: Config) -> _core.Receiver:
+def _receiver(config: Config, capture: CaptureTo | None) -> _core.Receiver:
     instruments = compile_filter(config.filter.instruments, config.protocol)
-    options = receiver_options(config)
-    return _core.Receiver(config.protocol.plan, options, arena(config), instruments=instruments)
+    return _core.Receiver(
+        config.protocol.plan,
+        receiver_options(config, senders=capture is not None),
+        arena(config),
+        instruments=instruments,
+        capture=None if capture is None else capture.to_json(),
+    )

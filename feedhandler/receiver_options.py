@@ -14,8 +14,16 @@ _NS_PER_US = 1_000
 _NS_PER_S = 1_000_000_000
 
 
-def receiver_options(config: Config) -> bytes:
-    """Return the options of the receiver that a configuration asks for."""
+def receiver_options(config: Config, *, senders: bool = False) -> bytes:
+    """Return the options of the receiver that a configuration asks for.
+
+    Parameters
+    ----------
+    config
+        What is received, and how.
+    senders
+        Whether the kernel is to be asked who has sent each datagram.
+    """
     wire, ring, arbitrate, batch = config.wire, config.ring, config.arbitrate, config.batch
     slots, slot_bytes = ring.layout(wire.backend)
     options = {
@@ -31,6 +39,7 @@ def receiver_options(config: Config) -> bytes:
             "full": ring.full,
             "cpu": wire.cpu,
             "huge_pages": ring.huge_pages,
+            "senders": senders,
         },
         "arbiter": {
             "grace_ns": first_grace_us(arbitrate.grace_us) * _NS_PER_US,

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from msgspec import UnsetType as Unset
 
 from feedhandler.capture import Capture
+from feedhandler.captured import Captured
 from feedhandler.ledger import Ledger
 from feedhandler.percentiles import Percentiles
 from feedhandler.wire import RingUse, WireLine
@@ -103,6 +104,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     wire, warnings, ring, latency_ns, hlog_error
         Of live lines: their sockets, what was not granted, how full the ring was, percentiles by stage, and
         why the interval log was given up.
+    captured
+        Of live lines that are captured: what became of that.
     """
 
     protocol: str
@@ -132,6 +135,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ring: RingUse | Unset = UNSET
     latency_ns: dict[str, Percentiles] | Unset = UNSET
     hlog_error: str | Unset | None = UNSET
+    captured: Captured | Unset | None = UNSET
 
 
 def parse(json: bytes) -> Report:

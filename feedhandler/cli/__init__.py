@@ -5,7 +5,8 @@ holds what several of them take, `output` decides what goes to which stream, `ta
 `interrupts` makes Ctrl-C end things in order.
 
 With ``--json``, standard output is exactly one JSON object; everything else goes to standard error. The exit
-code is 0 on success, 1 on failure, 2 for a wrong command line or file, 130 after an interrupt.
+code is 0 on success, 1 on failure, 2 for a wrong command line or file, 130 after an interrupt; ``verify`` has
+3 for a capture without a trailer.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import typer
 
 from feedhandler.cli import (
     bench,
+    capture,
     check,
     decode,
     demo,
@@ -45,6 +47,7 @@ app = typer.Typer(
 )
 for command in (
     run.run,
+    capture.capture,
     decode.decode,
     info.info,
     replay.replay,

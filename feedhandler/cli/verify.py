@@ -5,12 +5,20 @@ from typing import Annotated
 
 import typer
 
-from feedhandler.cli import options, verify_truth
+from feedhandler.cli import options, verify_capture, verify_truth
 
 
 def verify(
     file: options.File,
     *,
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", "-p", help="Name or declaration file, where the capture does not say it."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Take protocol, channels and grace time from it, for a capture that does not say."),
+    ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
@@ -23,10 +31,16 @@ def verify(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare a receiver's report (`run --json`) with the truth about the faults of its lines.
+    """Compare a capture with what its trailer says; with --truth, a report with the truth about its faults.
+
+    A report is what `run --json` prints. The exit code is 0 if they agree, 1 if not, and 3 if a capture has no
+    trailer, because it was not closed.
+
+    Example: feedhandler verify day.pcapng.zst
 
     Example: feedhandler verify report.json --truth truth.jsonl
     """
     if truth is None:
-        raise typer.BadParameter("expected the truth about the report's faults", param_hint="--truth")
-    verify_truth.report(file, truth, clean, as_json=as_json)
+        verify_capture.capture(file, protocol, config, as_json=as_json)
+    else:
+        verify_truth.report(file, truth, clean, as_json=as_json)

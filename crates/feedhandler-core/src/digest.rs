@@ -16,6 +16,8 @@ use std::arch::x86_64::{
     _mm512_xor_si512,
 };
 
+use serde::{Serialize, Serializer};
+
 use crate::decode::Span;
 
 /// A running digest.
@@ -204,6 +206,12 @@ fn digest_of(lanes: Lanes) -> Digest {
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

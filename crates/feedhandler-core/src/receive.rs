@@ -10,6 +10,7 @@ mod lines;
 mod options;
 mod pause;
 mod pin;
+mod senders;
 mod thread;
 mod wake;
 
@@ -22,6 +23,8 @@ use std::time::Duration;
 
 pub use counters::LineStats;
 pub use options::{FullPolicy, Mode, ReceiveOptions};
+pub use senders::Senders;
+pub(crate) use thread::prepare_thread;
 
 use crate::cache_padded::CachePadded;
 use crate::event_fd::EventFd;
@@ -65,6 +68,7 @@ struct Shared {
     stop_event: EventFd,
     polled_ns: CachePadded<AtomicU64>,
     counters: Vec<CachePadded<LineCounters>>,
+    senders: Arc<Senders>,
 }
 
 impl Receiver {
@@ -153,6 +157,12 @@ impl Receiver {
     #[must_use]
     pub fn polled_ns(&self) -> u64 {
         self.shared.polled_ns.load(Ordering::Acquire)
+    }
+
+    /// Who has sent what is in the ring.
+    #[must_use]
+    pub fn senders(&self) -> Arc<Senders> {
+        Arc::clone(&self.shared.senders)
     }
 
     /// What became of the lines' settings.
@@ -262,6 +272,7 @@ impl Shared {
             stop_event: EventFd::new()?,
             polled_ns: CachePadded::default(),
             counters: (0..lines).map(|_| CachePadded::default()).collect(),
+            senders: Arc::default(),
         })
     }
 

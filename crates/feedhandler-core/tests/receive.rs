@@ -33,6 +33,7 @@ const fn variant(mode: Mode, backend: BackendKind) -> ReceiveOptions {
         full: FullPolicy::LeaveInSocket,
         cpu: None,
         huge_pages: false,
+        senders: false,
     }
 }
 
@@ -75,6 +76,7 @@ over! {
         a_stop_from_elsewhere_ends_the_consumers_wait,
         a_stop_does_not_wait_for_space_or_for_quiet,
         a_datagram_of_another_source_is_flagged,
+        who_has_sent_a_datagram_is_known_where_that_is_asked_for,
     }
 }
 
@@ -157,6 +159,7 @@ fn a_datagram_longer_than_the_slot_is_cut_flagged_and_counted(base: ReceiveOptio
     assert_eq!((arrived[0].payload.as_slice(), arrived[1].payload.as_slice()), (&[7; 200][..], &[8; 200][..]));
     assert!(arrived[0].header.flags.contains(SlotFlags::TRUNCATED));
     assert!(!arrived[1].header.flags.contains(SlotFlags::TRUNCATED));
+    assert_eq!([arrived[0].header.sent_bytes, arrived[1].header.sent_bytes], [201, 200]);
     assert_eq!((receiver.stats()[0].truncated, receiver.stats()[0].bytes), (1, 401));
 }
 
@@ -347,6 +350,23 @@ fn a_stop_does_not_wait_for_space_or_for_quiet(base: ReceiveOptions) {
             assert_eq!(take_all(&mut receiver).len(), 1);
             receiver.stop();
         });
+    }
+}
+
+fn who_has_sent_a_datagram_is_known_where_that_is_asked_for(base: ReceiveOptions) {
+    for senders in [true, false] {
+        let mut receiver = start(&[local_line("A")], &ReceiveOptions { senders, ..base });
+        let sockets = [sender_to(&receiver, 0), sender_to(&receiver, 0)];
+        for number in 0..6_u32 {
+            sockets[number as usize % 2].send(&number.to_le_bytes()).unwrap();
+        }
+        let known = receiver.senders();
+        let taken = take_all_sent(&mut receiver);
+        assert_eq!(taken.len(), 6);
+        for datagram in taken {
+            let sender = sockets[number(&datagram) as usize % 2].local_addr().unwrap();
+            assert_eq!(known.get(datagram.header.sender), senders.then_some(sender));
+        }
     }
 }
 

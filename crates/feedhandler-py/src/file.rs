@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use feedhandler_core::arbitrate::ArbiterOptions;
+use feedhandler_core::capture::CaptureStats;
 use feedhandler_core::faults::{FaultsSpec, Truth};
 use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions};
 use pyo3::exceptions::PyValueError;
@@ -33,7 +34,7 @@ impl FileReader {
     #[new]
     #[pyo3(signature = (
         path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000, is_grace_adaptive=false,
-        instruments=None, faults=None, truth=None
+        window_packets=4096, window_bytes=8_388_608, instruments=None, faults=None, truth=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn new(
@@ -44,13 +45,15 @@ impl FileReader {
         batch_messages: usize,
         grace_ns: u64,
         is_grace_adaptive: bool,
+        window_packets: usize,
+        window_bytes: usize,
         instruments: Option<Vec<Instrument>>,
         faults: Option<&[u8]>,
         truth: Option<&str>,
     ) -> PyResult<Self> {
         let filter = filter(plan, instruments)?;
         let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
-        let arbiter = ArbiterOptions { grace_ns, is_grace_adaptive, ..ArbiterOptions::default() };
+        let arbiter = ArbiterOptions { grace_ns, is_grace_adaptive, window_packets, window_bytes };
         let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels };
         let feed = FileFeed::open(Path::new(path), &plan.0, &options);
         let mut feed = feed.map_err(|error| capture_error(py, &error))?;
@@ -106,6 +109,22 @@ pub fn open_truth(path: Option<&Path>) -> PyResult<Truth> {
 pub fn json(value: &impl serde::Serialize) -> PyResult<Cow<'static, [u8]>> {
     let bytes = serde_json::to_vec(value).map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(Cow::Owned(bytes))
+}
+
+/// What a capture says of itself before its first packet, as JSON.
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+pub fn capture_head(py: Python<'_>, path: &str) -> PyResult<Cow<'static, [u8]>> {
+    let stats = py.detach(|| CaptureStats::of_head(Path::new(path)));
+    json(&stats.map_err(|error| capture_error(py, &error))?)
+}
+
+/// Whether a capture that this program wrote ends with its trailer, by the file's last bytes.
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+pub fn capture_is_closed(py: Python<'_>, path: &str) -> PyResult<bool> {
+    let is_closed = py.detach(|| feedhandler_core::feed::capture_is_closed(Path::new(path)));
+    is_closed.map_err(|error| capture_error(py, &error))
 }
 
 /// Facts of a capture and its streams, as JSON.

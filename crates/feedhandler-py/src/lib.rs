@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::datagrams::Datagrams;
     #[pymodule_export]
-    use super::file::{FileReader, capture_info};
+    use super::file::{FileReader, capture_head, capture_info, capture_is_closed};
     #[pymodule_export]
     use super::generate::Generator;
     #[pymodule_export]

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use feedhandler_core::feed::{LiveFeed, LiveOptions, Polled};
+use feedhandler_core::feed::{CaptureOptions, LiveFeed, LiveOptions, Polled, Rotation};
 use feedhandler_core::receive::Stopper;
 use feedhandler_core::ring::{Arena, SlotLayout};
 use pyo3::buffer::PyBuffer;
@@ -15,7 +15,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::batch::Batch;
-use crate::errors::wire_error;
+use crate::errors::{capture_error, wire_error};
 use crate::file::json;
 use crate::filter::{Instrument, filter};
 use crate::plan::Plan;
@@ -25,6 +25,7 @@ use crate::plan::Plan;
 pub struct Receiver {
     state: Mutex<State>,
     stopper: Stopper,
+    rotation: Option<Rotation>,
 }
 
 struct State {
@@ -61,25 +62,29 @@ impl Receiver {
 #[pymethods]
 impl Receiver {
     #[new]
-    #[pyo3(signature = (plan, options, arena, /, *, instruments=None))]
+    #[pyo3(signature = (plan, options, arena, /, *, instruments=None, capture=None))]
     fn new(
         py: Python<'_>,
         plan: &Plan,
         options: &[u8],
         arena: &Bound<'_, PyAny>,
         instruments: Option<Vec<Instrument>>,
+        capture: Option<&[u8]>,
     ) -> PyResult<Self> {
         let filter = filter(plan, instruments)?;
-        let options: LiveOptions =
-            serde_json::from_slice(options).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let options: LiveOptions = from_json(options)?;
+        let capture = capture.map(from_json::<CaptureOptions>).transpose()?;
         let arena = arena_of(arena)?;
         let feed = py.detach(|| LiveFeed::open(Arc::clone(&plan.0), options, arena));
         let mut feed = feed.map_err(|error| wire_error(py, &error))?;
         if let Some(filter) = filter {
             feed.filter_by(filter);
         }
-        let stopper = feed.stopper();
-        Ok(Self { state: Mutex::new(State { feed, handed: None }), stopper })
+        if let Some(options) = capture {
+            py.detach(|| feed.capture(options)).map_err(|error| capture_error(py, &error))?;
+        }
+        let (stopper, rotation) = (feed.stopper(), feed.rotation());
+        Ok(Self { state: Mutex::new(State { feed, handed: None }), stopper, rotation })
     }
 
     #[pyo3(signature = (timeout_ns, /))]
@@ -118,6 +123,16 @@ impl Receiver {
         self.stopper.request_stop();
     }
 
+    fn rotate(&self) {
+        if let Some(rotation) = &self.rotation {
+            rotation.request();
+        }
+    }
+
+    fn end_capture(&self, py: Python<'_>) {
+        py.detach(|| self.state().feed.end_capture());
+    }
+
     #[getter]
     fn is_disordered(&self, py: Python<'_>) -> bool {
         py.detach(|| self.state().feed.is_disordered())
@@ -154,6 +169,10 @@ impl Receiver {
         let serialized = py.detach(|| self.state().feed.latency().serialized());
         serialized.into_iter().map(|(stage, bytes)| (stage, Cow::Owned(bytes))).collect()
     }
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> PyResult<T> {
+    serde_json::from_slice(json).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// Memory that a ring of `slots` slots of `slot_bytes` needs.

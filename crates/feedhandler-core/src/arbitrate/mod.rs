@@ -18,7 +18,7 @@ mod spans;
 mod window;
 
 use hdrhistogram::Histogram;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Cause, Event, EventKind};
 use crate::framing::{Framing, Packet, PacketKind, Standing};
@@ -37,7 +37,7 @@ pub use window::Held;
 use window::Window;
 
 /// How an arbiter treats disorder.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArbiterOptions {
     /// How long a missing unit is waited for, ns: the other lines, and reordering, have that long to bring it.

@@ -14,6 +14,13 @@ pub enum CaptureError {
         /// What it said.
         source: io::Error,
     },
+    /// The operating system refuses to make the file.
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
     /// The file is neither pcap nor pcapng.
     NotACapture {
         /// The file.
@@ -24,15 +31,19 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
-    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn not_writable(path: &Path, source: io::Error) -> Self {
+        Self::NotWritable { path: path.to_path_buf(), source }
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Io { path, .. } | Self::NotACapture { path, .. } => path,
+            Self::Io { path, .. } | Self::NotWritable { path, .. } | Self::NotACapture { path, .. } => path,
         }
     }
 
@@ -41,6 +52,7 @@ impl CaptureError {
     pub fn reason(&self) -> String {
         match self {
             Self::Io { source, .. } => format!("cannot be read: {source}"),
+            Self::NotWritable { source, .. } => format!("cannot be written: {source}"),
             Self::NotACapture { found, .. } => format!(
                 "expected a pcap or pcapng capture (plain, gzip or zstd), found {found}; \
                  convert another kind of capture with `editcap -F pcapng`"
@@ -58,7 +70,7 @@ impl fmt::Display for CaptureError {
 impl std::error::Error for CaptureError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::NotWritable { source, .. } => Some(source),
             Self::NotACapture { .. } => None,
         }
     }

@@ -24,6 +24,7 @@ mod record;
 mod source;
 mod stats;
 mod stream;
+pub mod write;
 
 use std::net::SocketAddr;
 use std::ops::Range;

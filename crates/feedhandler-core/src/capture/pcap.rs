@@ -77,6 +77,8 @@ fn file_header(bytes: &[u8]) -> Option<(Pcap, Interface)> {
     let link_type = u32_at(header, 20, order)? & LINK_TYPE_MASK;
     let interface = Interface {
         name: None,
+        description: None,
+        comment: None,
         link_type,
         resolution: if ns_per_fraction == 1 { Resolution::NANOSECONDS } else { Resolution::MICROSECONDS },
         offset_s: 0,

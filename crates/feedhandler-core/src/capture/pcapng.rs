@@ -17,7 +17,9 @@ const VERSION_MAJOR: u16 = 1;
 /// Interfaces that are kept of one file; a file that describes more is read no further.
 const INTERFACES_MAX: usize = 65_536;
 
+const OPT_COMMENT: u16 = 1;
 const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 const ISB_IFRECV: u16 = 4;
@@ -116,7 +118,7 @@ impl Pcapng {
     /// Learns what a block without a packet says; what was expected and found where nothing can be read after it.
     fn describe(&mut self, kind: BlockKind, body: &[u8], stats: &mut CaptureStats) -> Option<(&'static str, String)> {
         match kind {
-            BlockKind::SectionHeader => self.section(body),
+            BlockKind::SectionHeader => self.section(body, stats),
             BlockKind::InterfaceDescription => self.interface(body, stats),
             BlockKind::InterfaceStatistics => {
                 self.statistics(body, stats);
@@ -126,8 +128,10 @@ impl Pcapng {
         }
     }
 
-    fn section(&mut self, body: &[u8]) -> Option<(&'static str, String)> {
+    fn section(&mut self, body: &[u8], stats: &mut CaptureStats) -> Option<(&'static str, String)> {
         self.ports.clear();
+        stats.comment = comment(body.get(16..).unwrap_or_default(), self.order);
+        stats.trailer = None;
         match u16_at(body, 4, self.order) {
             Some(VERSION_MAJOR) => None,
             Some(version) => Some(("a section of pcapng version 1", format!("version {version}"))),
@@ -151,8 +155,10 @@ impl Pcapng {
     fn statistics(&self, body: &[u8], stats: &mut CaptureStats) {
         let first = stats.interfaces.len() - self.ports.len();
         let section = stats.interfaces.get_mut(first..).unwrap_or_default();
+        let fields = body.get(12..).unwrap_or_default();
+        stats.trailer = comment(fields, self.order).or(stats.trailer.take());
         let Some(interface) = size_at(body, 0, self.order).and_then(|id| section.get_mut(id)) else { return };
-        for (code, value) in options(body.get(12..).unwrap_or_default(), self.order) {
+        for (code, value) in options(fields, self.order) {
             match code {
                 ISB_IFRECV => interface.received = u64_at(value, 0, self.order),
                 ISB_IFDROP => interface.dropped = u64_at(value, 0, self.order),
@@ -165,6 +171,8 @@ impl Pcapng {
 fn interface(body: &[u8], order: ByteOrder) -> Option<Interface> {
     let mut interface = Interface {
         name: None,
+        description: None,
+        comment: None,
         link_type: u32::from(u16_at(body, 0, order)?),
         resolution: Resolution::MICROSECONDS,
         offset_s: 0,
@@ -174,7 +182,9 @@ fn interface(body: &[u8], order: ByteOrder) -> Option<Interface> {
     };
     for (code, value) in options(body.get(8..).unwrap_or_default(), order) {
         match (code, value) {
-            (IF_NAME, name) => interface.name = Some(text(name)),
+            (OPT_COMMENT, comment) => interface.comment = Some(text(comment, Interface::COMMENT_BYTES_MAX)),
+            (IF_NAME, name) => interface.name = Some(text(name, Interface::NAME_BYTES_MAX)),
+            (IF_DESCRIPTION, words) => interface.description = Some(text(words, Interface::NAME_BYTES_MAX)),
             (IF_TSRESOL, [byte, ..]) => interface.resolution = Resolution::from_tsresol(*byte),
             (IF_TSOFFSET, offset) => interface.offset_s = u64_at(offset, 0, order).unwrap_or(0).cast_signed(),
             _ => {}
@@ -183,7 +193,13 @@ fn interface(body: &[u8], order: ByteOrder) -> Option<Interface> {
     Some(interface)
 }
 
-fn text(bytes: &[u8]) -> String {
-    let kept = bytes.get(..Interface::NAME_BYTES_MAX).unwrap_or(bytes);
+/// The comment among a block's options.
+fn comment(fields: &[u8], order: ByteOrder) -> Option<String> {
+    let mut comments = options(fields, order).filter(|(code, _)| *code == OPT_COMMENT);
+    comments.next().map(|(_, comment)| text(comment, comment.len()))
+}
+
+fn text(bytes: &[u8], most_bytes: usize) -> String {
+    let kept = bytes.get(..most_bytes).unwrap_or(bytes);
     String::from_utf8_lossy(kept).into_owned()
 }

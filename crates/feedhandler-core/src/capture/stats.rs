@@ -1,9 +1,13 @@
 //! What was met in a capture: the fate of each packet record, and the facts of the file around them.
 
+use std::path::Path;
+
 use serde::Serialize;
 
+use super::Capture;
 use super::block_kind::BlockCounts;
 use super::clock::Resolution;
+use super::error::CaptureError;
 use super::kind::FileKind;
 
 /// Counts and facts of one capture, so far as it was read.
@@ -40,6 +44,11 @@ pub struct CaptureStats {
     pub blocks: BlockCounts,
     /// Interfaces in the order they were described, over all sections.
     pub interfaces: Vec<Interface>,
+    /// Comment of the last section's header.
+    pub comment: Option<String>,
+    /// Comment of the last interface statistics block of the last section that has one: in captures that we wrote, the
+    /// trailer.
+    pub trailer: Option<String>,
     /// Where and why reading ended before the end of the file: what was expected, and what was found.
     pub truncated: Option<String>,
     /// Time of the first record that has one, in Unix nanoseconds.
@@ -53,6 +62,10 @@ pub struct CaptureStats {
 pub struct Interface {
     /// Its name (`if_name`), cut at [`Interface::NAME_BYTES_MAX`].
     pub name: Option<String>,
+    /// What it is (`if_description`), cut like the name.
+    pub description: Option<String>,
+    /// Its comment, cut at [`Interface::COMMENT_BYTES_MAX`].
+    pub comment: Option<String>,
     /// What frames begin with: a number of the LINKTYPE registry.
     pub link_type: u32,
     /// Unit of its time stamps.
@@ -70,6 +83,8 @@ pub struct Interface {
 impl Interface {
     /// Longest name that is kept.
     pub const NAME_BYTES_MAX: usize = 256;
+    /// Longest comment that is kept.
+    pub const COMMENT_BYTES_MAX: usize = 1024;
 }
 
 /// A part of a packet that can be wrong.
@@ -93,6 +108,16 @@ pub(super) enum Miss {
 }
 
 impl CaptureStats {
+    /// What a capture says of itself up to its first datagram.
+    ///
+    /// # Errors
+    /// [`CaptureError`] where it cannot be read or is no capture.
+    pub fn of_head(path: &Path) -> Result<Self, CaptureError> {
+        let mut capture = Capture::open(path)?;
+        capture.next_datagram()?;
+        Ok(capture.stats().clone())
+    }
+
     pub(super) fn new(format: FileKind) -> Self {
         Self {
             format,
@@ -109,6 +134,8 @@ impl CaptureStats {
             malformed_udp: 0,
             blocks: BlockCounts::default(),
             interfaces: Vec::new(),
+            comment: None,
+            trailer: None,
             truncated: None,
             first_ts_ns: None,
             last_ts_ns: None,

@@ -1,7 +1,6 @@
 //! Batches from a capture, or from a file of bare messages.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,22 +11,13 @@ use crate::arbitrate::ArbiterOptions;
 use crate::batch::Batch;
 use crate::capture::{Capture, CaptureError, CaptureStats, FileKind, Source};
 use crate::faults::{FaultError, Faulted, FaultsSpec, Injector, LineName, Truth};
-use crate::feed::stamps::StampClock;
+use crate::feed::intake::{ChannelSpec, Intake};
 use crate::filter::Filter;
 use crate::framing::Delimiter;
 use crate::padded::Padded;
-use crate::pipeline::{Datagram, Pipeline, PipelineOptions};
+use crate::pipeline::{Pipeline, PipelineOptions};
 use crate::plan::{MessagesPlan, Plan};
 use crate::report::Report;
-
-/// A channel and the destinations that are its lines.
-#[derive(Clone, Debug)]
-pub struct ChannelSpec {
-    /// Name.
-    pub name: String,
-    /// Address and port that each line's datagrams are sent to.
-    pub lines: Vec<(IpAddr, u16)>,
-}
 
 /// How a file is read.
 #[derive(Clone, Debug, Default)]
@@ -60,9 +50,6 @@ pub struct FileReport {
     pub capture: Option<CaptureStats>,
 }
 
-/// Destinations that are told apart; datagrams to further ones are counted only.
-const MOST_DESTINATIONS: usize = 4096;
-
 /// Reads a file into batches.
 pub struct FileFeed {
     pipeline: Pipeline,
@@ -78,10 +65,7 @@ enum Input {
 
 struct CaptureInput {
     capture: Capture,
-    routes: Routes,
-    other_datagrams: u64,
-    clock: StampClock,
-    doubtful: Option<Doubtful>,
+    intake: Intake,
     faults: Option<Box<Faults>>,
 }
 
@@ -92,26 +76,10 @@ struct Faults {
     is_over: bool,
 }
 
-/// A datagram whose stamp leaps: it waits for the one behind it, which says whether the stamp can be believed.
-struct Doubtful {
-    channel: usize,
-    line: usize,
-    ts_ns: u64,
-    payload: Vec<u8>,
-}
-
 struct MessagesInput {
     source: Source,
     delimiter: Delimiter,
     truncated: Option<String>,
-}
-
-/// Which destination is which line.
-struct Routes {
-    known: HashMap<(IpAddr, u16), Option<(usize, usize)>>,
-    /// Most datagrams go where the one before went.
-    last: Option<((IpAddr, u16), (usize, usize))>,
-    is_open: bool,
 }
 
 impl FileFeed {
@@ -135,16 +103,8 @@ impl FileFeed {
             Input::Messages(Box::new(MessagesInput { source, delimiter, truncated: None }))
         } else {
             let capture = Capture::new(source)?;
-            let routes = Routes::new(&mut pipeline, &options.channels);
-            let clock = StampClock::default();
-            Input::Capture(Box::new(CaptureInput {
-                capture,
-                routes,
-                other_datagrams: 0,
-                clock,
-                doubtful: None,
-                faults: None,
-            }))
+            let intake = Intake::new(&mut pipeline, &options.channels);
+            Input::Capture(Box::new(CaptureInput { capture, intake, faults: None }))
         };
         Ok(Self { pipeline, input, elapsed: Duration::ZERO, is_over: false })
     }
@@ -221,7 +181,7 @@ impl FileFeed {
         let (capture, truncated, other) = match &self.input {
             Input::Capture(input) => {
                 let stats = input.capture.stats();
-                (Some(stats.clone()), stats.truncated.clone(), input.other_datagrams)
+                (Some(stats.clone()), stats.truncated.clone(), input.intake.other_datagrams())
             }
             Input::Messages(input) => (None, input.truncated.clone(), 0),
         };
@@ -245,15 +205,10 @@ impl CaptureInput {
             return self.read_faulty(pipeline);
         }
         let Some(datagram) = self.capture.next_datagram()? else {
-            settle(&mut self.doubtful, None, &mut self.clock, pipeline);
+            self.intake.settle(pipeline);
             return Ok(false);
         };
-        let Some((channel, line)) = self.routes.find(datagram.destination, pipeline) else {
-            self.other_datagrams += 1;
-            return Ok(true);
-        };
-        let from = Stamped { channel, line, ts_ns: datagram.ts_ns };
-        accept(from, datagram.payload, &mut self.doubtful, &mut self.clock, pipeline);
+        self.intake.take(pipeline, datagram.destination, datagram.ts_ns, datagram.payload);
         Ok(true)
     }
 
@@ -262,20 +217,19 @@ impl CaptureInput {
     fn read_faulty(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
         let Some(faults) = &mut self.faults else { return Ok(false) };
         if let Some(Faulted { line, ts_ns, payload }) = faults.injector.take() {
-            let (channel, line) = faults.places[line];
-            let from = Stamped { channel, line, ts_ns };
-            accept(from, Padded::from(payload.as_slice()), &mut self.doubtful, &mut self.clock, pipeline);
+            self.intake.accept(pipeline, faults.places[line], ts_ns, Padded::from(payload.as_slice()));
             return Ok(true);
         }
         if faults.is_over {
-            settle(&mut self.doubtful, None, &mut self.clock, pipeline);
+            self.intake.settle(pipeline);
             return Ok(false);
         }
         match self.capture.next_datagram()? {
-            Some(datagram) => match self.routes.find(datagram.destination, pipeline) {
-                Some(place) => faults.offer(place, datagram.ts_ns, datagram.payload.bytes()),
-                None => self.other_datagrams += 1,
-            },
+            Some(datagram) => {
+                if let Some(place) = self.intake.place(pipeline, datagram.destination) {
+                    faults.offer(place, datagram.ts_ns, datagram.payload.bytes());
+                }
+            }
             None => faults.finish(),
         }
         Ok(true)
@@ -292,87 +246,6 @@ impl Faults {
     fn finish(&mut self) {
         self.injector.finish();
         self.is_over = true;
-    }
-}
-
-/// Where a datagram belongs, and its stamp.
-#[derive(Clone, Copy)]
-struct Stamped {
-    channel: usize,
-    line: usize,
-    ts_ns: u64,
-}
-
-/// Takes a datagram in, or lets it wait where nobody knows yet what its stamp is worth.
-#[inline]
-fn accept(
-    from: Stamped,
-    payload: Padded<'_>,
-    doubtful: &mut Option<Doubtful>,
-    clock: &mut StampClock,
-    pipeline: &mut Pipeline,
-) {
-    let Stamped { channel, line, ts_ns } = from;
-    settle(doubtful, Some(ts_ns), clock, pipeline);
-    if clock.leaps(ts_ns) {
-        *doubtful = Some(Doubtful { channel, line, ts_ns, payload: payload.bytes().to_vec() });
-        return;
-    }
-    let now_ns = clock.follow(ts_ns);
-    take_in(pipeline, channel, line, ts_ns, now_ns, payload);
-}
-
-/// Takes in what waited, given the stamp of what is behind it.
-#[inline]
-fn settle(doubtful: &mut Option<Doubtful>, next_ns: Option<u64>, clock: &mut StampClock, pipeline: &mut Pipeline) {
-    if let Some(doubtful) = doubtful.take() {
-        doubtful.settle(next_ns, clock, pipeline);
-    }
-}
-
-impl Doubtful {
-    #[cold]
-    fn settle(self, next_ns: Option<u64>, clock: &mut StampClock, pipeline: &mut Pipeline) {
-        let now_ns = clock.leap(self.ts_ns, next_ns);
-        take_in(pipeline, self.channel, self.line, self.ts_ns, now_ns, Padded::from(self.payload.as_slice()));
-    }
-}
-
-#[inline]
-fn take_in(pipeline: &mut Pipeline, channel: usize, line: usize, ts_recv_ns: u64, now_ns: u64, payload: Padded<'_>) {
-    pipeline.advance(now_ns);
-    pipeline.on_datagram_at(&Datagram { channel, line, ts_recv_ns, is_cut_off: false, payload }, now_ns);
-}
-
-impl Routes {
-    fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec]) -> Self {
-        let mut known = HashMap::new();
-        for spec in channels {
-            let names = spec.lines.iter().map(|(address, port)| SocketAddr::new(*address, *port).to_string());
-            let channel = pipeline.add_channel(&spec.name, names);
-            known.extend(spec.lines.iter().enumerate().map(|(line, place)| (*place, Some((channel, line)))));
-        }
-        Self { known, last: None, is_open: channels.is_empty() }
-    }
-
-    #[inline]
-    fn find(&mut self, destination: SocketAddr, pipeline: &mut Pipeline) -> Option<(usize, usize)> {
-        let place = (destination.ip(), destination.port());
-        match self.last {
-            Some((last, route)) if last == place => Some(route),
-            _ => self.look_up(place, pipeline),
-        }
-    }
-
-    fn look_up(&mut self, place: (IpAddr, u16), pipeline: &mut Pipeline) -> Option<(usize, usize)> {
-        if !self.known.contains_key(&place) && self.known.len() < MOST_DESTINATIONS {
-            let name = SocketAddr::new(place.0, place.1).to_string();
-            let route = self.is_open.then(|| (pipeline.add_channel(name.clone(), [name]), 0));
-            self.known.insert(place, route);
-        }
-        let route = self.known.get(&place).copied().flatten()?;
-        self.last = Some((place, route));
-        Some(route)
     }
 }
 

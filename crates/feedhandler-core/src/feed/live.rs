@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::arbitrate::ArbiterOptions;
 use crate::batch::Batch;
+use crate::capture::CaptureError;
 use crate::clock::realtime_ns;
 use crate::event::Cause;
+use crate::feed::tap::{CaptureOptions, CaptureReport, Rotation, Setup, Tap};
 use crate::filter::Filter;
 use crate::latency::{Latency, Percentiles, Stage};
 use crate::pipeline::{Channel, Datagram, Pipeline, PipelineOptions};
@@ -69,6 +71,8 @@ pub struct LiveReport {
     pub latency_ns: std::collections::BTreeMap<&'static str, Percentiles>,
     /// Why the interval log was given up.
     pub hlog_error: Option<String>,
+    /// What became of what was to be captured, where that was asked for.
+    pub captured: Option<CaptureReport>,
 }
 
 /// A line's socket.
@@ -113,6 +117,7 @@ const DISORDER_TICK: Duration = Duration::from_millis(1);
 /// Reads live lines into batches.
 pub struct LiveFeed {
     receiver: Receiver,
+    arbiter: ArbiterOptions,
     reader: Reader,
     wait: Wait,
     began: Instant,
@@ -123,6 +128,7 @@ pub struct LiveFeed {
 /// What the ring's datagrams go into.
 struct Reader {
     pipeline: Pipeline,
+    tap: Option<Tap>,
     latency: Latency,
     /// Channel and line, by position in the receiver's list.
     routes: Vec<(usize, usize)>,
@@ -158,6 +164,7 @@ impl LiveFeed {
         let log = options.hlog.map(|path| latency.log_to(&path, options.hlog_interval_ns, realtime_ns()));
         let reader = Reader {
             pipeline,
+            tap: None,
             latency,
             routes: options.lines.iter().map(|line| (line.channel.into(), line.line.into())).collect(),
             drops: vec![(0, 0); options.lines.len()],
@@ -166,7 +173,38 @@ impl LiveFeed {
             watermark: Watermark::default(),
         };
         let hlog_error = log.and_then(Result::err).map(|error| error.to_string());
-        Ok(Self { receiver, reader, wait: options.wait, began: Instant::now(), is_over: false, hlog_error })
+        let (arbiter, wait) = (options.arbiter, options.wait);
+        Ok(Self { receiver, arbiter, reader, wait, began: Instant::now(), is_over: false, hlog_error })
+    }
+
+    /// From now on everything that comes goes into files as well. To be called before the first poll, and with
+    /// [`ReceiveOptions::senders`] set, without which the files do not say who sent what.
+    ///
+    /// # Errors
+    /// [`CaptureError::NotWritable`] where the first file cannot be made.
+    pub fn capture(&mut self, options: CaptureOptions) -> Result<(), CaptureError> {
+        let pipeline = &self.reader.pipeline;
+        let names: Vec<_> = pipeline.channels().iter().map(|channel| channel.name.clone()).collect();
+        let (reports, senders) = (self.receiver.reports(), self.receiver.senders());
+        let setup = Setup::new(options, pipeline.plan(), self.arbiter, &names, reports, senders);
+        self.reader.tap = Some(Tap::start(setup, self.receiver.stopper())?);
+        Ok(())
+    }
+
+    /// Writes what was taken for a capture, and ends its file. What comes from now on is not captured; reception that is
+    /// over has ended it already.
+    ///
+    /// # Panics
+    /// The thread that writes has panicked.
+    pub fn end_capture(&mut self) {
+        let stats = self.receiver.stats();
+        self.reader.end_capture(&stats);
+    }
+
+    /// Asks for the next file of a capture from elsewhere; none where nothing is captured.
+    #[must_use]
+    pub fn rotation(&self) -> Option<Rotation> {
+        self.reader.tap.as_ref().map(Tap::rotation)
     }
 
     /// From now on only messages about instruments that `filter` wants become rows, and those that are about none.
@@ -179,6 +217,7 @@ impl LiveFeed {
         let until = Instant::now() + timeout;
         loop {
             let is_empty = self.reader.read(&mut self.receiver);
+            self.reader.tick();
             if self.reader.is_ready(is_empty) {
                 return Polled::Batch(self.take_batch());
             }
@@ -211,11 +250,13 @@ impl LiveFeed {
     /// The lines are stopped and the ring is empty: what waits for something missing is delivered.
     fn finish(&mut self) {
         self.receiver.stop();
-        for (line, stats) in self.receiver.stats().iter().enumerate() {
+        let stats = self.receiver.stats();
+        for (line, stats) in stats.iter().enumerate() {
             self.reader.note_drops(line, stats.socket_drops, stats.ring_drops, realtime_ns());
         }
         self.reader.pipeline.advance(realtime_ns());
         self.reader.pipeline.finish();
+        self.reader.end_capture(&stats);
         self.is_over = true;
         self.log(Latency::finish);
     }
@@ -297,6 +338,7 @@ impl LiveFeed {
             ring: self.ring_use(),
             latency_ns: self.reader.latency.percentiles(),
             hlog_error: self.hlog_error.clone(),
+            captured: self.reader.tap.as_ref().map(Tap::report),
             pipeline,
         }
     }
@@ -357,6 +399,22 @@ impl Reader {
             }
         }
         self.pipeline.advance(now_ns);
+        if let Some(tap) = &mut self.tap {
+            tap.settled(now_ns);
+        }
+    }
+
+    /// Has the tap hand on what has waited long enough.
+    fn tick(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.tick(&self.pipeline);
+        }
+    }
+
+    fn end_capture(&mut self, stats: &[LineStats]) {
+        if let Some(tap) = &mut self.tap {
+            tap.end(stats, &self.pipeline);
+        }
     }
 
     /// Takes in a few slots; says how many.
@@ -380,6 +438,9 @@ impl Reader {
     /// Takes in the datagrams of a slot; says how many.
     #[inline]
     fn take(&mut self, slot: &Slot<'_>) -> usize {
+        if let Some(tap) = &mut self.tap {
+            tap.take(slot, &self.pipeline);
+        }
         let (header, line) = (slot.header, usize::from(slot.header.line));
         if self.drops[line] != (header.socket_drops, header.ring_drops) {
             self.note_drops(line, header.socket_drops, header.ring_drops, header.ts_kernel_ns);

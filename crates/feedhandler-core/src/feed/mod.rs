@@ -2,9 +2,15 @@
 
 mod file;
 mod info;
+mod intake;
 mod live;
 mod stamps;
+mod tap;
 
-pub use file::{ChannelSpec, FileFeed, FileOptions, FileReport};
+pub use file::{FileFeed, FileOptions, FileReport};
 pub use info::{CaptureInfo, Stream};
+pub use intake::ChannelSpec;
 pub use live::{LiveFeed, LiveOptions, LiveReport, Polled, RingUse, WireLine};
+pub use tap::{
+    CaptureOptions, CaptureReport, FileReport as CapturedFile, PreviousFile, Rotation, Summary, capture_is_closed,
+};

@@ -1,9 +1,10 @@
 //! What the receive thread knows of one line: its counters, and up to when it has been looked at.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 
+use super::ReceiveOptions;
 use super::counters::{LineCounters, add};
 use crate::ring::{SlotFlags, SlotHeader};
 use crate::wire::{Datagram, LineSocket, Tell, TellDrops, extend_drops};
@@ -25,6 +26,8 @@ pub(super) struct Line {
     slot_bytes: usize,
     /// Who may send; empty for anybody.
     sources: Vec<IpAddr>,
+    /// Whether the kernel is to tell who has sent each datagram.
+    asks_source: bool,
     /// The kernel tells more beside each datagram than its stamp and the drop counter.
     tells_more: bool,
     socket_drops: u64,
@@ -43,9 +46,10 @@ pub(super) struct Line {
 
 impl Line {
     /// What is to be known of a line of that position.
-    pub(super) fn of(index: usize, slot_bytes: usize, socket: &LineSocket) -> Self {
+    pub(super) fn of(index: usize, options: &ReceiveOptions, socket: &LineSocket) -> Self {
         let sources = socket.filtered_sources().to_vec();
-        Self { sources, tells_more: socket.tells_more(), ..Self::new(index, slot_bytes) }
+        let asks_source = options.senders || !sources.is_empty();
+        Self { sources, asks_source, tells_more: socket.tells_more(), ..Self::new(index, options.slot_bytes) }
     }
 
     fn new(index: usize, slot_bytes: usize) -> Self {
@@ -53,6 +57,7 @@ impl Line {
             index: index.try_into().unwrap_or(u16::MAX),
             slot_bytes,
             sources: Vec::new(),
+            asks_source: false,
             tells_more: false,
             socket_drops: 0,
             ring_drops: 0,
@@ -80,7 +85,7 @@ impl Line {
     pub(super) fn tell(&self) -> Tell {
         let is_brief = self.expected > 0 && !self.tells_more;
         let drops = if is_brief { TellDrops::WithLast } else { TellDrops::WithEach };
-        Tell { drops, source: !self.sources.is_empty() }
+        Tell { drops, source: self.asks_source }
     }
 
     /// Notes a datagram and says what its slot is to tell of it.
@@ -106,11 +111,13 @@ impl Line {
             flags: SlotFlags::when(SlotFlags::TRUNCATED, truncated)
                 | SlotFlags::when(SlotFlags::UNSTAMPED, datagram.stamp_ns.is_none())
                 | SlotFlags::when(SlotFlags::OTHER_SOURCE, !self.may_send(datagram.source)),
+            sent_bytes: datagram.len.try_into().unwrap_or(u32::MAX),
+            sender: 0,
         }
     }
 
-    fn may_send(&self, source: Option<IpAddr>) -> bool {
-        self.sources.is_empty() || source.is_some_and(|source| self.sources.contains(&source))
+    fn may_send(&self, source: Option<SocketAddr>) -> bool {
+        self.sources.is_empty() || source.is_some_and(|source| self.sources.contains(&source.ip()))
     }
 
     fn note(&mut self, datagram: Datagram) {
@@ -212,6 +219,7 @@ mod tests {
         let header = line.header(Datagram { len: 65, ..Datagram::default() }, 1_000);
         assert_eq!(header.ts_kernel_ns, 1_000);
         assert_eq!((header.ts_recv_ns, header.len, header.line), (1_000, 64, 3));
+        assert_eq!(header.sent_bytes, 65);
         assert_eq!(header.flags, SlotFlags::UNSTAMPED | SlotFlags::TRUNCATED);
     }
 
@@ -247,7 +255,10 @@ mod tests {
     fn a_datagram_of_another_source_is_flagged_and_so_is_one_of_none() {
         let (allowed, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         let mut line = Line { sources: vec![allowed], ..Line::new(0, 64) };
-        let mut flags = |source| line.header(Datagram { source, ..stamped(1) }, 1).flags;
+        let mut flags = |ip: Option<IpAddr>| {
+            let source = ip.map(|ip| SocketAddr::new(ip, 26_400));
+            line.header(Datagram { source, ..stamped(1) }, 1).flags
+        };
         assert_eq!([Some(allowed), Some(other), None].map(&mut flags).map(|flags| flags.0), [0, 4, 4]);
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::line::{Line, Look};
+use super::senders::Directory;
 use super::wake::Wake;
 use super::{FullPolicy, ReceiveOptions, Shared};
 use crate::clock::realtime_ns;
-use crate::ring::Producer;
+use crate::ring::{Producer, SlotHeader};
 use crate::wire::{Backend, LineSocket};
 
 /// The sockets, the producer's end of the ring, and what is known of the lines.
@@ -21,6 +22,7 @@ pub(super) struct Lines {
     full: FullPolicy,
     /// Which line is looked at first: the one that the ring had no space for, so that none starves.
     first: usize,
+    directory: Directory,
     wake: Wake,
     /// The last reading of the clock.
     now_ns: u64,
@@ -33,12 +35,13 @@ impl Lines {
         producer: Producer,
         options: &ReceiveOptions,
     ) -> Self {
-        let lines = sockets.iter().enumerate().map(|(index, socket)| Line::of(index, options.slot_bytes, socket));
+        let lines = sockets.iter().enumerate().map(|(index, socket)| Line::of(index, options, socket));
         Self {
             known: lines.collect(),
             backend: Backend::new(options.backend, options.batch),
             full: options.full,
             first: 0,
+            directory: Directory::new(Arc::clone(&shared.senders)),
             wake: Wake::default(),
             now_ns: realtime_ns(),
             sockets,
@@ -88,7 +91,9 @@ impl Lines {
             Err(error) => return line.nothing(counters, &error, looked_ns),
         };
         for index in 0..taken {
-            claim.set_header(index, line.header(self.backend.datagram(index), self.now_ns));
+            let datagram = self.backend.datagram(index);
+            let sender = datagram.source.map_or(0, |source| self.directory.number(source));
+            claim.set_header(index, SlotHeader { sender, ..line.header(datagram, self.now_ns) });
         }
         line.count(counters);
         claim.publish(taken);

@@ -31,6 +31,9 @@ pub struct ReceiveOptions {
     /// Whether the ring was meant to lie in huge pages that the system holds ready.
     #[serde(default)]
     pub huge_pages: bool,
+    /// Whether each slot is to say who sent it; then the kernel is asked, also for lines that anybody may send to.
+    #[serde(default)]
+    pub senders: bool,
 }
 
 /// Who looks at the sockets.
@@ -56,6 +59,7 @@ impl Default for ReceiveOptions {
             full: FullPolicy::LeaveInSocket,
             cpu: None,
             huge_pages: false,
+            senders: false,
         }
     }
 }

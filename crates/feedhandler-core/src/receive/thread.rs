@@ -50,7 +50,7 @@ pub(super) fn drain(lines: &mut Lines) {
 }
 
 /// Keeps signals and slack away.
-fn prepare_thread() {
+pub(crate) fn prepare_thread() {
     // SAFETY: the set is filled before it is used, the old mask is not asked for, and the slack is a number.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();

@@ -49,6 +49,10 @@ pub struct SlotHeader {
     pub line: u16,
     /// What was unusual.
     pub flags: SlotFlags,
+    /// Bytes that were sent: more than `len` where the end did not fit.
+    pub sent_bytes: u32,
+    /// Who sent it, as the receiver's [`Senders`](crate::receive::Senders) number it; 0 where that was not asked for.
+    pub sender: u32,
 }
 
 /// What was unusual about a datagram, as bits.
@@ -97,7 +101,7 @@ pub struct HeaderField {
 }
 
 /// The fields of [`SlotHeader`].
-pub const FIELDS: [HeaderField; 10] = [
+pub const FIELDS: [HeaderField; 12] = [
     HeaderField { name: "ts_recv_ns", offset: offset_of!(SlotHeader, ts_recv_ns), width: 8 },
     HeaderField { name: "ts_kernel_ns", offset: offset_of!(SlotHeader, ts_kernel_ns), width: 8 },
     HeaderField { name: "taken_ns", offset: offset_of!(SlotHeader, taken_ns), width: 8 },
@@ -108,6 +112,8 @@ pub const FIELDS: [HeaderField; 10] = [
     HeaderField { name: "datagrams", offset: offset_of!(SlotHeader, datagrams), width: 4 },
     HeaderField { name: "line", offset: offset_of!(SlotHeader, line), width: 2 },
     HeaderField { name: "flags", offset: offset_of!(SlotHeader, flags), width: 2 },
+    HeaderField { name: "sent_bytes", offset: offset_of!(SlotHeader, sent_bytes), width: 4 },
+    HeaderField { name: "sender", offset: offset_of!(SlotHeader, sender), width: 4 },
 ];
 
 /// A received datagram, or several that the kernel had coalesced.

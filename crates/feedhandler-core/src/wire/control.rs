@@ -1,6 +1,6 @@
 //! What the kernel tells beside a datagram: its stamp, the drop counter, how it was coalesced, who sent it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What the kernel told of what one receive took: a datagram, or several that it had coalesced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Datagram {
     /// Length of each datagram but the last, where several were coalesced.
     pub segment_bytes: Option<usize>,
     /// Who sent it, where that was asked for.
-    pub source: Option<IpAddr>,
+    pub source: Option<SocketAddr>,
 }
 
 impl Datagram {
@@ -142,18 +142,20 @@ fn nanoseconds(time: libc::timespec) -> u64 {
 }
 
 /// The address, and version 4 as such where a socket of version 6 heard it.
-fn source(address: &libc::sockaddr_storage) -> Option<IpAddr> {
+fn source(address: &libc::sockaddr_storage) -> Option<SocketAddr> {
     let start = std::ptr::from_ref(address);
     match i32::from(address.ss_family) {
         libc::AF_INET => {
             // SAFETY: the family says which structure it is, and there is room for any.
             let v4 = unsafe { start.cast::<libc::sockaddr_in>().read() };
-            Some(Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr)).into())
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
         }
         libc::AF_INET6 => {
             // SAFETY: the family says which structure it is, and there is room for any.
             let v6 = unsafe { start.cast::<libc::sockaddr_in6>().read() };
-            Some(IpAddr::from(Ipv6Addr::from(v6.sin6_addr.s6_addr)).to_canonical())
+            let ip = IpAddr::from(Ipv6Addr::from(v6.sin6_addr.s6_addr)).to_canonical();
+            Some(SocketAddr::new(ip, u16::from_be(v6.sin6_port)))
         }
         _ => None,
     }

@@ -1,0 +1,147 @@
+//! From a capture's datagrams to the pipeline: which destination is which line, and what time it is.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::feed::stamps::StampClock;
+use crate::padded::Padded;
+use crate::pipeline::{Datagram, Pipeline};
+
+/// A channel and the destinations that are its lines.
+#[derive(Clone, Debug)]
+pub struct ChannelSpec {
+    /// Name.
+    pub name: String,
+    /// Address and port that each line's datagrams are sent to.
+    pub lines: Vec<(IpAddr, u16)>,
+}
+
+/// Destinations that are told apart; datagrams to further ones are counted only.
+const MOST_DESTINATIONS: usize = 4096;
+
+/// What stands between a capture's datagrams and the pipeline. Whoever reads a capture, and whoever writes one and says
+/// what will be read of it, drives the same.
+pub(super) struct Intake {
+    routes: Routes,
+    other_datagrams: u64,
+    clock: StampClock,
+    doubtful: Option<Doubtful>,
+}
+
+/// A datagram whose stamp leaps: it waits for the one behind it, which says whether the stamp can be believed.
+struct Doubtful {
+    channel: usize,
+    line: usize,
+    ts_ns: u64,
+    payload: Vec<u8>,
+}
+
+/// Which destination is which line.
+struct Routes {
+    known: HashMap<(IpAddr, u16), Option<(usize, usize)>>,
+    /// Most datagrams go where the one before went.
+    last: Option<((IpAddr, u16), (usize, usize))>,
+    is_open: bool,
+}
+
+impl Intake {
+    /// For the channels of a capture, which are added to the pipeline; without any, each destination becomes one.
+    pub(super) fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec]) -> Self {
+        let routes = Routes::new(pipeline, channels);
+        Self { routes, other_datagrams: 0, clock: StampClock::default(), doubtful: None }
+    }
+
+    /// Datagrams to destinations that are no line of a channel.
+    pub(super) fn other_datagrams(&self) -> u64 {
+        self.other_datagrams
+    }
+
+    /// Takes the next datagram of a capture in.
+    #[inline]
+    pub(super) fn take(&mut self, pipeline: &mut Pipeline, destination: SocketAddr, ts_ns: u64, payload: Padded<'_>) {
+        if let Some(place) = self.place(pipeline, destination) {
+            self.accept(pipeline, place, ts_ns, payload);
+        }
+    }
+
+    /// Channel and line of a destination; one that is none is counted.
+    #[inline]
+    pub(super) fn place(&mut self, pipeline: &mut Pipeline, destination: SocketAddr) -> Option<(usize, usize)> {
+        let place = self.routes.find(destination, pipeline);
+        self.other_datagrams += u64::from(place.is_none());
+        place
+    }
+
+    /// Takes a datagram of a line in, or lets it wait where nobody knows yet what its stamp is worth.
+    #[inline]
+    pub(super) fn accept(
+        &mut self,
+        pipeline: &mut Pipeline,
+        (channel, line): (usize, usize),
+        ts_ns: u64,
+        payload: Padded<'_>,
+    ) {
+        if let Some(doubtful) = self.doubtful.take() {
+            doubtful.settle(Some(ts_ns), &mut self.clock, pipeline);
+        }
+        if self.clock.leaps(ts_ns) {
+            self.doubtful = Some(Doubtful { channel, line, ts_ns, payload: payload.bytes().to_vec() });
+            return;
+        }
+        let now_ns = self.clock.follow(ts_ns);
+        take_in(pipeline, channel, line, ts_ns, now_ns, payload);
+    }
+
+    /// Takes in what waits for another datagram, at the end of a capture.
+    pub(super) fn settle(&mut self, pipeline: &mut Pipeline) {
+        if let Some(doubtful) = self.doubtful.take() {
+            doubtful.settle(None, &mut self.clock, pipeline);
+        }
+    }
+}
+
+impl Doubtful {
+    #[cold]
+    fn settle(self, next_ns: Option<u64>, clock: &mut StampClock, pipeline: &mut Pipeline) {
+        let now_ns = clock.leap(self.ts_ns, next_ns);
+        take_in(pipeline, self.channel, self.line, self.ts_ns, now_ns, Padded::from(self.payload.as_slice()));
+    }
+}
+
+#[inline]
+fn take_in(pipeline: &mut Pipeline, channel: usize, line: usize, ts_recv_ns: u64, now_ns: u64, payload: Padded<'_>) {
+    pipeline.advance(now_ns);
+    pipeline.on_datagram_at(&Datagram { channel, line, ts_recv_ns, is_cut_off: false, payload }, now_ns);
+}
+
+impl Routes {
+    fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec]) -> Self {
+        let mut known = HashMap::new();
+        for spec in channels {
+            let names = spec.lines.iter().map(|(address, port)| SocketAddr::new(*address, *port).to_string());
+            let channel = pipeline.add_channel(&spec.name, names);
+            known.extend(spec.lines.iter().enumerate().map(|(line, place)| (*place, Some((channel, line)))));
+        }
+        Self { known, last: None, is_open: channels.is_empty() }
+    }
+
+    #[inline]
+    fn find(&mut self, destination: SocketAddr, pipeline: &mut Pipeline) -> Option<(usize, usize)> {
+        let place = (destination.ip(), destination.port());
+        match self.last {
+            Some((last, route)) if last == place => Some(route),
+            _ => self.look_up(place, pipeline),
+        }
+    }
+
+    fn look_up(&mut self, place: (IpAddr, u16), pipeline: &mut Pipeline) -> Option<(usize, usize)> {
+        if !self.known.contains_key(&place) && self.known.len() < MOST_DESTINATIONS {
+            let name = SocketAddr::new(place.0, place.1).to_string();
+            let route = self.is_open.then(|| (pipeline.add_channel(name.clone(), [name]), 0));
+            self.known.insert(place, route);
+        }
+        let route = self.known.get(&place).copied().flatten()?;
+        self.last = Some((place, route));
+        Some(route)
+    }
+}
