@@ -15,6 +15,7 @@ from delivered import Delivered
 
 import feedhandler as fh
 from feedhandler.address import Address
+from feedhandler.captured import CaptureTo
 from feedhandler.config import ArbitrateConfig, ChannelConfig, LineConfig, RingConfig, WireConfig
 from replay import Pacing, Sender
 
@@ -81,13 +82,14 @@ def replayed(
     *,
     routes: Mapping[Destination, int] | None = None,
     interface: str | None = None,
+    kept: CaptureTo | None = None,
 ) -> Delivered:
     """Replay a file to a feed, and return what it delivered once all that was sent has been read.
 
     With `routes`, destinations of a capture go to the lines of those numbers; without, everything goes to the
-    only line.
+    only line. With `kept`, the feed captures what it receives.
     """
-    with fh.open(configuration) as feed:
+    with fh.Feed(configuration, capture=kept) as feed:
         lines = [(str(line.address.ip), line.address.port) for line in feed.addresses]
         way = {destination: lines[line] for destination, line in (routes or {}).items()}
         sender = Sender([] if way else lines, routes=way, interface=interface)

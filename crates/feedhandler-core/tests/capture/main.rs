@@ -9,6 +9,7 @@ mod pcapng;
 mod pipes;
 mod real;
 mod writer;
+mod written;
 
 use feedhandler_core::capture::{Capture, CaptureStats};
 use packets::Packet;
