@@ -63,7 +63,8 @@ class Index(msgspec.Struct, frozen=True):
 
         Of a channel that starts its sequence again, it is the first session that counts.
         """
-        entries, expected = [], []
+        entries: list[Entry] = []
+        expected: list[int] = []
         for entry, number in self._expected(channel):
             if expected and number < expected[-1]:
                 break

@@ -7,20 +7,22 @@ says it was captured with. docs/captures.md has what is compared.
 from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from feedhandler import _core
 from feedhandler.address import Address
 from feedhandler.capture import Capture, head, is_closed
 from feedhandler.captured import Content
 from feedhandler.config import ArbitrateConfig, Config, first_grace_us
-from feedhandler.errors import CaptureError, UnknownProtocolError
+from feedhandler.errors import AddressError, CaptureError, UnknownProtocolError
 from feedhandler.protocol import Protocol, load
 from feedhandler.report import Report, parse
 
 _FORMAT = "feedhandler-capture"
+_VERSION = 1
 
 State = Literal["agrees", "differs", "damaged", "no_trailer"]
 """How a capture compares with its trailer; ``no_trailer`` is one that was never closed, or is not ours."""
@@ -28,16 +30,18 @@ State = Literal["agrees", "differs", "damaged", "no_trailer"]
 Advance = Callable[[int, int], None]
 """Told how many bytes are done, and of how many (0 if nobody knows)."""
 
+_Size = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
 _Lines = list[tuple[str, list[tuple[str, int]]]]
 
 
 class _Arbitrate(msgspec.Struct, frozen=True):
     """How disorder was treated, in nanoseconds."""
 
-    grace_ns: int
+    grace_ns: _Size
     is_grace_adaptive: bool
-    window_packets: int
-    window_bytes: int
+    window_packets: _Size
+    window_bytes: _Size
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -148,20 +152,24 @@ def verify(
         There is no such protocol, or its declaration is wrong.
     """
     about = head(path)
-    said = _head(about)
+    said = _head(fspath(path), about)
     loaded = _protocol(fspath(path), protocol or (config.protocol if config else None), said)
-    lines = _lines(about) if said else _lines_of(config)
+    lines = _lines(fspath(path), about) if said else _lines_of(config)
     disorder = said.arbitrate if said else _arbitrate(config.arbitrate if config else ArbitrateConfig())
     report = _read(fspath(path), loaded, lines, disorder, advance)
     return _verdict(report, is_ended=is_closed(path))
 
 
-def _head(about: Capture) -> _Head | None:
+def _head(path: str, about: Capture) -> _Head | None:
     try:
         said = msgspec.json.decode(about.comment or "", type=_Head)
     except msgspec.DecodeError:
         return None
-    return said if said.format == _FORMAT else None
+    if said.format != _FORMAT:
+        return None
+    if said.version != _VERSION:
+        raise CaptureError(path, f"expected version {_VERSION} of its kind, found {said.version}")
+    return said
 
 
 def _protocol(path: str, protocol: Protocol | str | Path | None, said: _Head | None) -> Protocol:
@@ -178,11 +186,16 @@ def _protocol(path: str, protocol: Protocol | str | Path | None, said: _Head | N
         raise CaptureError(path, reason) from error
 
 
-def _lines(about: Capture) -> _Lines:
+def _lines(path: str, about: Capture) -> _Lines:
     channels: dict[str, list[Address]] = {}
     for interface in about.interfaces:
-        place = msgspec.json.decode(interface.comment or "", type=_Place)
-        channels.setdefault(place.channel, []).append(Address.parse(place.address))
+        try:
+            place = msgspec.json.decode(interface.comment or "", type=_Place)
+            channels.setdefault(place.channel, []).append(Address.parse(place.address))
+        except (msgspec.DecodeError, AddressError) as error:
+            found = f"interface {interface.name} with the comment {interface.comment}"
+            reason = f"expected each interface to say which line it is, found {found}"
+            raise CaptureError(path, reason) from error
     return [(name, _places(lines)) for name, lines in channels.items()]
 
 

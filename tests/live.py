@@ -26,7 +26,7 @@ PLAIN = WireConfig(rcvbuf_bytes=8 << 20)
 
 
 def config(
-    protocol: str,
+    protocol: str | Path,
     lines: Sequence[str] = (ANY_PORT,),
     interface: str | None = None,
     wire: WireConfig = PLAIN,

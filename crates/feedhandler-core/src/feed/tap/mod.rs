@@ -344,6 +344,9 @@ impl Queue {
 
     /// Replaces a chunk by an empty one and hands it on; false where as many are on their way as may be.
     fn hand_on(&mut self, chunk: &mut Chunk) -> bool {
+        if self.orders.is_none() {
+            return false; // the capture has ended
+        }
         let before = self.free.len();
         self.free.extend(self.emptied.try_iter());
         self.in_flight -= self.free.len() - before;

@@ -93,22 +93,32 @@ impl Writer {
 
     /// Writes as many datagrams as make a frame, or gives them up; says how many.
     fn write_run(&mut self, from: usize, ready: usize) -> usize {
-        let Some(section) = self.section() else {
+        // The section is taken out while it is written to, because it looks at everything else.
+        let Some(mut section) = self.section() else {
             self.give_up(from, ready);
             return ready - from;
         };
-        // The section is taken out while it is written to, because it looks at everything else.
-        let mut section = section;
         let (count, outcome) = section.write(&self.setup, &self.held, from, ready, &mut self.untold);
         match outcome {
-            Ok(()) => self.note(&section, count as u64),
+            Ok(()) => {
+                self.note(&section, count as u64);
+                self.section = Some(section);
+            }
             Err(error) => {
                 self.note_disk_error(&error);
                 self.give_up(from, from + count);
+                self.refused(section);
             }
         }
-        self.section = Some(section).filter(|section| !section.file().is_spoilt());
         count
+    }
+
+    /// A file that could not be extended is ended, where there is room for its trailer at least; what comes goes into the
+    /// next one, as soon as one can be made.
+    #[cold]
+    fn refused(&mut self, section: Section) {
+        self.section = Some(section).filter(|section| !section.file().is_spoilt());
+        self.close();
     }
 
     /// The file to write to: the one that is open, or else the next one.
