@@ -20,7 +20,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -168,7 +168,13 @@ impl Tap {
         let written = Arc::<Mutex<Written>>::default();
         let lines = setup.destinations.len();
         let queue = Queue::start(Writer::begin(setup, names, Arc::clone(&written))?, options.buffer_bytes)?;
-        Ok(Self {
+        let mut tap = Self::new(&options, lines, stopper, queue);
+        (tap.previous, tap.written) = (previous, written);
+        Ok(tap)
+    }
+
+    fn new(options: &CaptureOptions, lines: usize, stopper: Stopper, queue: Queue) -> Self {
+        Self {
             chunk: Chunk::default(),
             began: None,
             newest_ns: 0,
@@ -180,9 +186,9 @@ impl Tap {
             stopper,
             rotation: Rotation::default(),
             queue,
-            previous,
-            written,
-        })
+            previous: None,
+            written: Arc::default(),
+        }
     }
 
     /// Asks for the next file from elsewhere.
@@ -332,14 +338,20 @@ impl TapLine {
 
 impl Queue {
     fn start(writer: Writer, buffer_bytes: usize) -> io::Result<Self> {
+        let (mut queue, taken, give_back) = Self::new(buffer_bytes);
+        let thread = std::thread::Builder::new().name("fh-capture".into());
+        queue.thread = Some(thread.spawn(move || writer.run(&taken, &give_back))?);
+        Ok(queue)
+    }
+
+    /// A queue, and the writer's end of it.
+    fn new(buffer_bytes: usize) -> (Self, Receiver<Order>, Sender<Chunk>) {
         let chunks = (buffer_bytes / CHUNK_BYTES).max(2);
         // One more than chunks, for an order to rotate.
         let (orders, taken) = sync_channel(chunks + 1);
         let (give_back, emptied) = channel();
-        let thread = std::thread::Builder::new().name("fh-capture".into());
-        let thread = thread.spawn(move || writer.run(&taken, &give_back))?;
         let (free, orders) = (Vec::with_capacity(chunks), Some(orders));
-        Ok(Self { orders, emptied, free, chunks, in_flight: 0, high_water: 0, thread: Some(thread) })
+        (Self { orders, emptied, free, chunks, in_flight: 0, high_water: 0, thread: None }, taken, give_back)
     }
 
     /// Replaces a chunk by an empty one and hands it on; false where as many are on their way as may be.
@@ -395,3 +407,6 @@ fn record(header: &SlotHeader, payload: Padded<'_>, losses: Losses) -> Record {
 pub fn capture_is_closed(path: &Path) -> Result<bool, CaptureError> {
     is_closed(path).map_err(|error| CaptureError::io(path, error))
 }
+
+#[cfg(test)]
+mod tests;
