@@ -266,7 +266,7 @@ def test_a_wrong_command_line_is_exit_code_2(arguments: list[str]) -> None:
     assert "Usage: feedhandler" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "decode", "info", "replay", "check", "demo"])
+@pytest.mark.parametrize("command", ["run", "capture", "decode", "info", "verify", "replay", "check", "demo"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     text = call(command, "--help").stdout
     assert f"Example: feedhandler {command}" in text

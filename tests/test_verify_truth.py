@@ -205,4 +205,5 @@ def test_the_command_says_whether_they_agree(
     file.write_text("no report")
     assert main(["verify", str(file), "--truth", str(truth)]) == 1
     assert "expected a report" in capsys.readouterr().err
-    assert main(["verify", str(file)]) == 2
+    assert main(["verify", str(file)]) == 1
+    assert "expected a pcap or pcapng capture" in capsys.readouterr().err

@@ -33,8 +33,8 @@ def verify(
 ) -> None:
     """Compare a capture with what its trailer says; with --truth, a report with the truth about its faults.
 
-    A report is what `run --json` prints. The exit code is 0 if they agree, 1 if not, and 3 if a capture has no
-    trailer, because it was not closed.
+    A report is what `run --json` prints. The exit code is 0 if they agree, 1 if not, and 3 if a capture has
+    no trailer, because it was not closed.
 
     Example: feedhandler verify day.pcapng.zst
 

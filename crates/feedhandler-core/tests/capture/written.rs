@@ -54,7 +54,7 @@ fn interfaces() -> [InterfaceDescription; 2] {
 }
 
 fn create(path: &Path, compression: Compression) -> CaptureFile {
-    CaptureFile::create(path, compression, "what it is", &interfaces()).unwrap()
+    CaptureFile::create(path, compression, "what it is", &interfaces()).expect("a temporary file")
 }
 
 fn add(file: &mut CaptureFile, ts_ns: u64, packet: &Packet) {
@@ -79,9 +79,9 @@ fn whole(path: &Path, compression: Compression) -> Vec<Packet> {
     let mut file = create(path, compression);
     for pair in packets.chunks(2) {
         pair.iter().zip(10..).for_each(|(packet, ts_ns)| add(&mut file, ts_ns, packet));
-        file.flush().unwrap();
+        file.flush().expect("a temporary file");
     }
-    file.close(&[statistics(10), statistics(11)], "the trailer").unwrap();
+    file.close(&[statistics(10), statistics(11)], "the trailer").expect("a temporary file");
     packets
 }
 
@@ -164,7 +164,7 @@ fn a_file_that_is_cut_off_anywhere_has_every_block_that_is_whole() {
 fn block_ends(file: &[u8]) -> Vec<usize> {
     let mut ends = vec![0];
     while let Some(length) = ends.last().and_then(|end| file.get(end + 4..end + 8)) {
-        ends.push(ends[ends.len() - 1] + u32::from_le_bytes(length.try_into().unwrap()) as usize);
+        ends.push(ends[ends.len() - 1] + u32::from_le_bytes(length.try_into().expect("four bytes")) as usize);
     }
     ends.split_off(1)
 }
@@ -194,7 +194,7 @@ fn a_compressed_file_that_is_cut_off_anywhere_has_every_frame_that_is_whole() {
 
 /// Where the seek table begins, and the lengths of frames in it, as the format's description says them.
 fn seek_table(file: &[u8]) -> (usize, Vec<(usize, usize)>) {
-    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("four bytes")) as usize;
     let footer = file.len() - 9;
     assert_eq!((word(footer + 5), file[footer + 4]), (0x8f92_eab1, 0));
     let start = footer - 8 * word(footer) - 8;

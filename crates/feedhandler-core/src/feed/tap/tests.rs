@@ -49,19 +49,19 @@ impl Rig {
     /// Has the tap take so many datagrams.
     fn take(&mut self, count: u64) {
         for _ in 0..count {
-            self.sender.send(&[7; DATAGRAM_BYTES]).unwrap();
+            self.sender.send(&vec![7; DATAGRAM_BYTES]).unwrap();
             let began = Instant::now();
-            while let None = self.take_next() {
+            while !self.take_next() {
                 assert!(began.elapsed() < PATIENCE, "it does not come");
             }
         }
     }
 
-    fn take_next(&mut self) -> Option<()> {
-        let slot = self.lines.consumer().peek(1).next()?;
+    fn take_next(&mut self) -> bool {
+        let Some(slot) = self.lines.consumer().peek(1).next() else { return false };
         self.tap.take(&slot, &self.pipeline);
         self.lines.consumer().release(1);
-        Some(())
+        true
     }
 
     /// The next chunk on its way to the disk.
