@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from feedhandler.batch import Batch
+from feedhandler.captured import Captured
 from feedhandler.cli import output
 from feedhandler.feed import Feed
 from feedhandler.report import Report
@@ -107,6 +108,15 @@ class _Frames:
 
 def _bounded(report: Report) -> Report:
     gaps = len(report.gaps) + report.gaps_omitted
+    captured = report.captured
+    if isinstance(captured, Captured):
+        captured = msgspec.structs.replace(captured, files=captured.files[-1:])
     return msgspec.structs.replace(
-        report, gaps=(), gaps_omitted=gaps, malformed_samples=(), sessions=(), unknown_types=()
+        report,
+        gaps=(),
+        gaps_omitted=gaps,
+        malformed_samples=(),
+        sessions=(),
+        unknown_types=(),
+        captured=captured,
     )

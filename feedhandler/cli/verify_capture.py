@@ -35,6 +35,9 @@ def _tables(verdict: Verdict) -> RenderableType:
         "gaps": f"{content.gaps:,} of {content.lost:,} units",
         "digest": content.digest,
     }
+    if verdict.trailer is not None and verdict.trailer.feed != content:
+        feed = verdict.trailer.feed
+        rows["of the feed"] = f"{feed.messages:,} messages; {feed.gaps:,} gaps; digest {feed.digest}"
     if verdict.truncated is not None:
         rows["truncated"] = Text(verdict.truncated, "yellow")
     parts: list[RenderableType] = [facts(rows)]

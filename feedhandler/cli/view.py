@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from feedhandler.captured import Captured
 from feedhandler.cli import output
 from feedhandler.cli.best_prices import prices_table
 from feedhandler.cli.live import Frame
@@ -45,6 +46,7 @@ def _draw(frame: Frame, before: Frame) -> RenderableType:
     report = frame.report
     above = [prices_table(frame.prices)] if frame.prices else []
     below = [percentiles_table(report.latency_ns)] if report.latency_ns else []
+    above += [_captured(report.captured)] if report.captured else []
     return Group(
         *above, _rates(frame, before.report), _lines(report), redundancy_table(report.ledger), *below
     )
@@ -66,6 +68,22 @@ def _rates(frame: Frame, before: Report) -> Table:
         Text(f"{report.ledger.lost:,}", "red" if report.ledger.lost else ""),
         slots,
     )
+    return table
+
+
+def _captured(captured: Captured) -> Table:
+    """Draw what is captured, and into which file."""
+    names = ("file", "bytes", "captured", "not written", "on the way")
+    table = plain_table("capture", *names)
+    missing = captured.queue_full + captured.disk
+    for file in captured.files[-1:]:
+        table.add_row(
+            file.path,
+            f"{file.bytes:,}",
+            f"{captured.captured:,}",
+            Text(f"{missing:,}", "red" if missing else ""),
+            f"{captured.pending:,}",
+        )
     return table
 
 

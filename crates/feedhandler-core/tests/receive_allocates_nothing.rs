@@ -18,8 +18,9 @@ use support::{local_line, send_numbers, sender_to, start, take_all_sent};
 fn neither_side_of_the_ring_allocates_after_the_start() {
     let threaded = ReceiveOptions { slots: 8, ..ReceiveOptions::default() };
     let inline = ReceiveOptions { mode: Mode::Inline, ..threaded };
+    let capturing = ReceiveOptions { senders: true, ..threaded };
     let dropping = ReceiveOptions { wait: Wait::Yield, full: FullPolicy::DropNewest, ..threaded };
-    for options in [threaded, dropping, inline] {
+    for options in [threaded, capturing, dropping, inline] {
         for (backend, slot_bytes) in
             [(BackendKind::Recvmmsg, 2048), (BackendKind::Gro, 65_535), (BackendKind::Recv, 2048)]
         {
