@@ -20,7 +20,8 @@ import pytest
 from captures import capture
 from numbered import PROTOCOL
 from test_back_pressure import Line
-from test_cli import LIVE, free_ports, is_bound, running, wait_until
+from test_cli import OWN_HOST, PORTS, is_bound, running, wait_until
+from test_cli import live as live_lines
 from test_feed_multicast import permitted
 
 import feedhandler as fh
@@ -261,12 +262,11 @@ def test_files_rotate_by_age_with_the_next_packet(tmp_path: Path) -> None:
 
 
 def test_sighup_begins_another_file(day: Path, tmp_path: Path) -> None:
-    ports = free_ports()
     config, out = tmp_path / "feed.toml", tmp_path / "out.pcapng"
-    config.write_text(LIVE.format(a=ports[0], b=ports[1]))
-    to = [("127.0.0.1", port) for port in ports]
+    config.write_text(live_lines(*PORTS, OWN_HOST))
+    to = [(OWN_HOST, port) for port in PORTS]
     with running("capture", config, out, "--flush-seconds", "0.01", "--json") as process:
-        wait_until(lambda: all(map(is_bound, ports)))
+        wait_until(lambda: all(map(is_bound, PORTS)))
         wait_until(lambda: catches(process.pid, signal.SIGHUP))
         Sender(routes=list(zip(market.LINES, to, strict=True))).replay(day, Pacing.rate(4_000))
         wait_until(lambda: (tmp_path / "out.pcapng.idx").read_text().count("\n") > 1)
