@@ -38,25 +38,6 @@ BUILD_PROFILE: Final[str]
 NO_PRICE: Final[int]
 """What a column of integer prices of `Books` holds where there is no price: the least number of 64 bits."""
 
-_Seen = tuple[int, tuple[str, int] | None, bytes]
-"""When a datagram was seen, where it went, and its payload."""
-
-@final
-class Datagrams:
-    """The datagrams of a capture, or the messages of a file packed into packets.
-
-    Parameters
-    ----------
-    path
-        The file.
-    messages
-        How messages are packed, as JSON.
-    """
-
-    def __new__(cls, path: str | PathLike[str], messages: bytes) -> Datagrams: ...
-    def take(self, most: int) -> list[_Seen]:
-        """Return the next datagrams; none at the end."""
-
 _Timed = tuple[int, int, int, bytes]
 """When a packet is to be sent, number of its first message, number of messages, and payload."""
 
@@ -428,14 +409,16 @@ class Sender:
     ) -> Sender: ...
     def replay(
         self,
-        path: str | PathLike[str],
+        files: bytes,
+        /,
         *,
         speed: float | None = None,
         packets_per_second: float | None = None,
-        messages: bytes | None = None,
+        faults: bytes | None = None,
+        truth: str | PathLike[str] | None = None,
         on_progress: Callable[[int, int, int, int], object] | None = None,
     ) -> bytes:
-        """Send a capture's datagrams, or a file's messages as packets; what became of it, as JSON."""
+        """Send the datagrams of files (JSON of `replay.Capture`), with faults; the outcome as JSON."""
     def queue(
         self,
         packets: Sequence[bytes],
@@ -449,6 +432,20 @@ class Sender:
         """End what is being sent within 50 ms, and all that is queued or comes later at once."""
     def report(self) -> bytes:
         """What was sent so far, as JSON."""
+
+@final
+class Datagrams:
+    """The datagrams of files, as a replay would send them; `replay.Capture` stands on it.
+
+    Parameters
+    ----------
+    files
+        JSON of `replay.Capture`.
+    """
+
+    def __new__(cls, files: bytes, /) -> Datagrams: ...
+    def next_chunk(self) -> list[tuple[int, tuple[str, int] | None, bytes]]:
+        """The next of them: time, where each was recorded on its way to, payload; empty at the end."""
 
 @final
 class DecodeBench:

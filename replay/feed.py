@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from replay.capture import Address
 from replay.generator import Generator, Packet
 from replay.publisher import Publisher
 from replay.schedule import Schedule
-from replay.sender import Address, Sender, Sent
+from replay.sender import Sender, Sent
 from replay.wire import WIRES
 
 

@@ -2,22 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
 from feedhandler import _core
-from feedhandler.protocol import Protocol, load
-from feedhandler.protocol.spec import ProtocolSpec
+from feedhandler.protocol import Protocol
+from replay.capture import Address, Capture
+from replay.faults import Faults
 from replay.pacing import Pacing
-
-Address = tuple[str, int]
-"""An IP address and a port."""
 
 Progress = Callable[[int, int, int, int], object]
 """Told about every 50 ms: datagrams and bytes sent, bytes of the file read and in all (0 if nobody knows)."""
-
-_TIME_UNITS = frozenset({"ns_since_midnight", "ns_since_epoch"})
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -81,27 +77,33 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """What became of a file that was replayed.
+    """What became of files that were replayed.
 
     Parameters
     ----------
     datagrams
-        Datagrams of the file that were sent, each to all its destinations.
+        Datagrams of the files that were meant to be sent, each to all its destinations, before any fault.
     skipped
         Datagrams that go nowhere: no route names them and there is no default.
+    left_out
+        Datagrams outside of the range that was asked for.
+    passes
+        Passes over the files, begun or done.
     truncated
-        Why the file ended before its time, where it did.
+        Why a file ended before its time, where one did.
     stopped
         It was stopped before the end.
-    capture
-        What else is in the capture, as ``info`` says it; none for a file of messages.
+    captures
+        What else is in the captures, as ``info`` says it; none for files of messages.
     """
 
     datagrams: int
     skipped: int
+    left_out: int
+    passes: int
     truncated: str | None
     stopped: bool
-    capture: dict[str, Any] | None = None
+    captures: tuple[dict[str, Any], ...] = ()
 
 
 class Sender:
@@ -154,51 +156,61 @@ class Sender:
 
     def replay(
         self,
-        path: str | PathLike[str],
+        source: Capture | str | PathLike[str],
         pacing: Pacing | None = None,
         *,
         protocol: Protocol | str | None = None,
         session: str = "REPLAY",
         max_packet_bytes: int = 1_400,
         window_ns: int | None = None,
+        faults: Faults | None = None,
+        truth: str | PathLike[str] | None = None,
         on_progress: Progress | None = None,
     ) -> Replayed:
-        """Send the UDP payloads of a capture, or the messages of a file packed into packets.
+        """Send the UDP payloads of captures, or the messages of files packed into packets.
 
         Parameters
         ----------
-        path
-            A pcap or pcapng capture, or a file of messages; plain, gzip or zstd.
+        source
+            What is sent; a path stands for `Capture` with this path.
         pacing
             When; as recorded if left out.
-        protocol
-            What a file of messages is made of: a declaration with a file form, such as ``itch50``. Not used
-            for captures.
-        session
-            Session that packets made from messages name.
-        max_packet_bytes
-            Largest packet made from messages.
-        window_ns
-            Messages within this time of a packet's first share it. If left out: those of the same time where
-            they are sent as recorded, else as many as fit.
+        protocol, session, max_packet_bytes, window_ns
+            As `Capture` has them, for a path.
+        faults
+            What is done to it on the way: the lines A, B, … are the destinations, those of `routes` first.
+        truth
+            File for what was done to which packet, for ``feedhandler verify --truth``.
         on_progress
             Called about every 50 ms while it lasts.
 
         Raises
         ------
         CaptureError
-            The file cannot be read.
+            A file cannot be read.
+        FaultError
+            A fault is of a line that there is not, or cannot be done to this protocol.
         SendError
-            A pacing that cannot be followed, a file or protocol that cannot be replayed, or the kernel's
-            refusal to send.
+            A pacing that cannot be followed, a file or protocol that cannot be replayed, a route from where
+            nothing was recorded, or the kernel's refusal to send.
         """
+        if not isinstance(source, Capture):
+            source = Capture(
+                source,
+                protocol=protocol,
+                session=session,
+                max_packet_bytes=max_packet_bytes,
+                window_ns=window_ns,
+            )
         pacing = pacing or Pacing.original()
-        messages = protocol and MessagePacking.of(protocol, session, max_packet_bytes, window_ns)
+        if truth is not None and faults is None:
+            faults = Faults()
         replayed = self._core.replay(
-            fspath(path),
+            source.to_json(),
             speed=pacing.speed,
             packets_per_second=pacing.packets_per_second,
-            messages=msgspec.json.encode(messages) if messages else None,
+            faults=None if faults is None else faults.to_json(source.protocol),
+            truth=None if truth is None else fspath(truth),
             on_progress=on_progress,
         )
         return msgspec.json.decode(replayed, type=Replayed)
@@ -254,29 +266,3 @@ class Sender:
     def sent(self) -> Sent:
         """Return what was sent since this sender was made; waits for what is being sent."""
         return msgspec.json.decode(self._core.report(), type=Sent)
-
-
-class MessagePacking(msgspec.Struct, frozen=True):
-    """How a file of messages is packed, as Rust is told."""
-
-    protocol: ProtocolSpec
-    time_field: str | None
-    session: str
-    limit_bytes: int
-    window_ns: int | None
-
-    @classmethod
-    def of(cls, protocol: Protocol | str, session: str, limit_bytes: int, window_ns: int | None) -> Self:
-        """Return how the messages of a file are packed; a window as in `Sender.replay`."""
-        declared = load(protocol) if isinstance(protocol, str) else protocol
-        return cls(declared.spec, time_field(declared), session, limit_bytes, window_ns)
-
-
-def time_field(protocol: Protocol) -> str | None:
-    """Return the name of the field that stamps every message of a protocol, if there is one."""
-    stamps = [
-        {field.name for field in message.fields.values() if field.unit in _TIME_UNITS}
-        for message in protocol.messages.values()
-    ]
-    common = set.intersection(*stamps) if stamps else set()
-    return min(common, default=None)

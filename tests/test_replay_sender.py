@@ -18,7 +18,7 @@ from captures import capture, payloads
 
 from feedhandler.errors import CaptureError, FeedhandlerError, SendError
 from replay import Datagram, Pacing, Sender, write_pcap
-from replay.sender import Address
+from replay.capture import Address
 
 GROUP_A, GROUP_B, GROUP_C = ("224.0.31.11", 14320), ("224.0.32.11", 15320), ("224.0.33.11", 16320)
 END_OF_SESSION = 0xFFFF

@@ -2,18 +2,12 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
-from feedhandler import _core
 from feedhandler.address import Address
 from feedhandler.protocol import load
+from replay.capture import NOWHERE, Capture
 from replay.exchange.config import ExchangeConfig, FileConfig, GeneratorConfig
 from replay.generator import START_NS, Generator, Packet
-from replay.sender import MessagePacking
 from replay.wire import Wire
-
-_CHUNK = 256
-"""Datagrams read from a file at once."""
 
 
 class GeneratorSource:
@@ -86,8 +80,9 @@ class FileSource:
 
     def __init__(self, config: ExchangeConfig, file: FileConfig, wire: Wire) -> None:
         protocol, session = load(config.protocol), config.session
-        packing = MessagePacking.of(protocol, session.name, session.packet_bytes, None)
-        self._datagrams = _core.Datagrams(file.path, msgspec.json.encode(packing))
+        self._capture = Capture(
+            file.path, protocol=protocol, session=session.name, max_packet_bytes=session.packet_bytes
+        )
         self._wire = wire
         self._speed = file.speed
         self._start_ns = 0
@@ -121,16 +116,15 @@ class FileSource:
         return None
 
     def _read(self) -> Iterator[Packet]:
-        while datagrams := self._datagrams.take(_CHUNK):
-            for ts_ns, address, payload in datagrams:
-                packet = self._packet(ts_ns, address, payload)
-                if packet is None:
-                    self.skipped += 1
-                else:
-                    yield packet
+        for ts_ns, destination, payload in self._capture:
+            packet = self._packet(ts_ns, destination, payload)
+            if packet is None:
+                self.skipped += 1
+            else:
+                yield packet
 
-    def _packet(self, ts_ns: int, address: tuple[str, int] | None, payload: bytes) -> Packet | None:
-        stream = None if address is None else str(Address.of(*address))
+    def _packet(self, ts_ns: int, destination: tuple[str, int], payload: bytes) -> Packet | None:
+        stream = None if destination == NOWHERE else str(Address.of(*destination))
         header = self._wire.read_header(payload)
         if header is None or header.kind != "data" or stream != (self._stream or stream):
             return None

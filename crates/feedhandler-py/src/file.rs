@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -101,7 +101,10 @@ pub fn faults_of(json: &[u8]) -> PyResult<FaultsSpec> {
 
 /// A truth that goes to a file, or nowhere.
 pub fn open_truth(path: Option<&Path>) -> PyResult<Truth> {
-    let file = path.map(File::create).transpose()?;
+    let open = |path: &Path| {
+        File::create(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    };
+    let file = path.map(open).transpose()?;
     Ok(Truth::new(file.map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write + Send>)))
 }
 

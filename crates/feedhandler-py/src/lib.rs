@@ -5,7 +5,6 @@ mod send;
 mod batch;
 mod bench;
 mod book;
-mod datagrams;
 mod errors;
 mod file;
 mod filter;
@@ -19,7 +18,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::send::Sender;
+    use super::send::{Datagrams, Sender};
 
     #[pymodule_export]
     const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -33,8 +32,6 @@ mod _core {
     use super::bench::{DecodeBench, core_ghz};
     #[pymodule_export]
     use super::book::{Books, book_states};
-    #[pymodule_export]
-    use super::datagrams::Datagrams;
     #[pymodule_export]
     use super::file::{FileReader, capture_head, capture_info, capture_is_closed};
     #[pymodule_export]

@@ -6,20 +6,23 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use feedhandler_core::faults::Injector;
 use feedhandler_core::send::{
-    Control, DeadlineWait, FileError, FileSource, Halt, MessagePacking, Monotonic, Pacing, Pending, Prepared, Reach,
-    Routes, Sender as CoreSender, UdpTransmit, Worker, replay_file, sharpen_sleeps_of_this_thread, unix_offset_ns,
+    Control, DatagramSource, DeadlineWait, FileError, FilesSpec, Halt, Merged, Monotonic, Pacing, Pending, Prepared,
+    Reach, Routes, Sender as CoreSender, SourceError, UdpTransmit, Window, Worker, replay_files,
+    sharpen_sleeps_of_this_thread, unix_offset_ns,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
 
-use crate::errors::{capture_error, send_error};
-use crate::file::json;
+use crate::errors::{capture_error, fault_error, send_error};
+use crate::file::{faults_of, json, open_truth};
 
 type Address = (String, u16);
 type UdpSender = CoreSender<UdpTransmit, Monotonic>;
@@ -64,23 +67,25 @@ impl Sender {
         Ok(Self { worker, queued, routes: Arc::new(routes), control, unix_offset_ns: unix_offset_ns() })
     }
 
-    /// Sends the datagrams of a capture, or the messages of a file as packets; returns what became of it, as JSON.
-    #[pyo3(signature = (path, *, speed=None, packets_per_second=None, messages=None, on_progress=None))]
+    /// Sends the datagrams of files, faults being done to them; returns what became of them, as JSON.
+    #[pyo3(signature = (files, /, *, speed=None, packets_per_second=None, faults=None, truth=None, on_progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn replay(
         &self,
         py: Python<'_>,
-        path: PathBuf,
+        files: &[u8],
         speed: Option<f64>,
         packets_per_second: Option<f64>,
-        messages: Option<&[u8]>,
+        faults: Option<&[u8]>,
+        truth: Option<PathBuf>,
         on_progress: Option<Py<PyAny>>,
     ) -> PyResult<Cow<'static, [u8]>> {
         let pacing = pacing(speed, packets_per_second)?;
-        let messages: Option<MessagePacking> = messages.map(serde_json::from_slice).transpose().map_err(value_error)?;
-        let source =
-            py.detach(|| FileSource::open(&path, messages.as_ref(), pacing)).map_err(|error| file_error(py, &error))?;
+        let files: FilesSpec = serde_json::from_slice(files).map_err(value_error)?;
+        py.detach(|| files.check(&self.routes, pacing)).map_err(|error| file_error(py, &error))?;
+        let faults = faults.map(|faults| self.injector(py, faults, truth.as_deref())).transpose()?;
         let routes = Arc::clone(&self.routes);
-        let pending = self.worker.submit(move |sender| replay_file(source, &routes, pacing, sender));
+        let pending = self.worker.submit(move |sender| replay_files(&files, &routes, pacing, faults, sender));
         let replayed = self.wait(py, on_progress.as_ref(), pending)?.map_err(|error| send_error(py, &error))?;
         json(&replayed)
     }
@@ -120,6 +125,12 @@ impl Sender {
 }
 
 impl Sender {
+    /// Faults whose lines are the destinations.
+    fn injector(&self, py: Python<'_>, faults: &[u8], truth: Option<&Path>) -> PyResult<Injector> {
+        let injector = Injector::new(faults_of(faults)?, self.routes.line_names(), open_truth(truth)?);
+        injector.map_err(|error| fault_error(py, &error))
+    }
+
     /// Waits until at most `left` of the queued batches are still to be sent.
     fn finish(&self, py: Python<'_>, left: usize) -> PyResult<bool> {
         while let Some(pending) = self.oldest_beyond(left) {
@@ -172,6 +183,65 @@ impl Drop for Sender {
     /// Whoever drops it waits for its thread, and so for at most 50 ms.
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A datagram of a file: its time, where it was recorded on its way to, and its payload.
+type Recorded = (u64, Option<Address>, Vec<u8>);
+
+/// The same, for Python.
+type Handed = (u64, Option<Address>, Py<PyBytes>);
+
+/// The datagrams of files, one after the other, as a replay would send them.
+#[pyclass(frozen, module = "feedhandler._core")]
+pub struct Datagrams(Mutex<Pass>);
+
+struct Pass {
+    files: FilesSpec,
+    source: Merged,
+    window: Window,
+    passes: u64,
+}
+
+/// Datagrams that are handed over together.
+const CHUNK: usize = 1024;
+
+#[pymethods]
+impl Datagrams {
+    #[new]
+    #[pyo3(signature = (files, /))]
+    fn new(py: Python<'_>, files: &[u8]) -> PyResult<Self> {
+        let files: FilesSpec = serde_json::from_slice(files).map_err(value_error)?;
+        let opened = py.detach(|| files.window().and_then(|window| Ok((window, files.open(Pacing::Max)?))));
+        let (window, source) = opened.map_err(|error| file_error(py, &error))?;
+        Ok(Self(Mutex::new(Pass { files, source, window, passes: 1 })))
+    }
+
+    /// The next datagrams; none at the end.
+    fn next_chunk(&self, py: Python<'_>) -> PyResult<Vec<Handed>> {
+        let chunk = py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).chunk());
+        let chunk = chunk.map_err(|error| send_error(py, &error))?;
+        Ok(chunk.into_iter().map(|(ts_ns, to, bytes)| (ts_ns, to, PyBytes::new(py, &bytes).unbind())).collect())
+    }
+}
+
+impl Pass {
+    fn chunk(&mut self) -> Result<Vec<Recorded>, SourceError> {
+        let mut chunk = Vec::new();
+        while chunk.len() < CHUNK {
+            match self.source.next_datagram()? {
+                Some(datagram) => {
+                    let to = datagram.destination.map(|to| (to.ip().to_string(), to.port()));
+                    chunk.extend(self.window.take(&datagram).map(|ts_ns| (ts_ns, to, datagram.payload.to_vec())));
+                }
+                None if self.passes == self.files.loops || !self.window.pass_again(self.files.loop_gap_ns) => break,
+                None => {
+                    self.passes += 1;
+                    self.source = self.files.open(Pacing::Max)?;
+                }
+            }
+        }
+        Ok(chunk)
     }
 }
 

@@ -57,6 +57,13 @@ impl Batch {
         self.bytes.get(packet.payload.clone()).unwrap_or_default()
     }
 
+    /// Bytes of datagrams that stand behind one another.
+    #[must_use]
+    pub fn bytes_of(&self, packets: &[Packet]) -> &[u8] {
+        let (Some(first), Some(last)) = (packets.first(), packets.last()) else { return &[] };
+        self.bytes.get(first.payload.start..last.payload.end).unwrap_or_default()
+    }
+
     /// Forgets the datagrams and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

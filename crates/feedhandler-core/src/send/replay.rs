@@ -8,8 +8,10 @@ use super::clock::Clock;
 use super::pacing::{Pacing, PacingError, Schedule};
 use super::route::Routes;
 use super::sender::{Halt, Sender};
-use super::source::{DatagramSource, SourceError};
+use super::source::{DatagramSource, Outgoing, SourceError};
 use super::transmit::Transmit;
+use super::window::Window;
+use crate::faults::{Faulted, Injector};
 
 /// Time between the beginning of a replay and its first deadline: enough to be ready for it.
 pub const LEAD_NS: u64 = 1_000_000;
@@ -21,6 +23,10 @@ pub struct Replayed {
     pub datagrams: u64,
     /// Datagrams of the source that no route and no default sends anywhere.
     pub skipped: u64,
+    /// Datagrams of the source that are outside of the range.
+    pub left_out: u64,
+    /// Passes over the source, begun or done.
+    pub passes: u64,
     /// Why the source ended before its time, where it did.
     pub truncated: Option<String>,
     /// Whether it was stopped before the end.
@@ -64,41 +70,149 @@ pub fn replay<T: Transmit, C: Clock>(
     pacing: Pacing,
     sender: &mut Sender<T, C>,
 ) -> Result<Replayed, ReplayError> {
-    let mut schedule = Schedule::new(pacing, sender.now_ns() + LEAD_NS).map_err(ReplayError::Pacing)?;
-    let mut replayed = Replayed::default();
-    let ended = send_all(source, routes, &mut schedule, sender, &mut replayed);
-    replayed.truncated = source.truncated();
-    match ended {
-        Err(ReplayError::Send(Halt::Stopped)) => replayed.stopped = true,
-        other => other?,
-    }
-    Ok(replayed)
+    let window = Window::new(None, None, None);
+    Replay::new(routes, pacing, window, None, sender)?.run(|replay| replay.pass(source))
 }
 
-fn send_all<T: Transmit, C: Clock>(
-    source: &mut dyn DatagramSource,
-    routes: &Routes,
-    schedule: &mut Schedule,
-    sender: &mut Sender<T, C>,
-    replayed: &mut Replayed,
-) -> Result<(), ReplayError> {
-    while let Some(datagram) = source.next_datagram().map_err(ReplayError::Source)? {
-        if sender.is_stopped() {
-            return Err(ReplayError::Send(Halt::Stopped));
-        }
-        let destinations = routes.of(datagram.destination);
-        if destinations.is_empty() {
-            replayed.skipped += 1;
-            continue;
-        }
-        let deadline_ns = schedule.deadline_ns(datagram.ts_ns);
-        for &to in destinations {
-            sender.send(deadline_ns, to, datagram.payload).map_err(ReplayError::Send)?;
-        }
-        replayed.datagrams += 1;
-        sender.note_position(source.position());
+/// A replay that goes on: one schedule over all passes, one account, and what faults leave.
+pub struct Replay<'a, T, C> {
+    routes: &'a Routes,
+    window: Window,
+    schedule: Schedule,
+    /// Where faults are done at a rate: the times that it gives the feed.
+    clock: Option<Schedule>,
+    faults: Option<Injector>,
+    sender: &'a mut Sender<T, C>,
+    replayed: Replayed,
+}
+
+impl<'a, T: Transmit, C: Clock> Replay<'a, T, C> {
+    /// A replay that begins now.
+    ///
+    /// # Errors
+    ///
+    /// The pacing cannot be followed.
+    pub fn new(
+        routes: &'a Routes,
+        pacing: Pacing,
+        window: Window,
+        faults: Option<Injector>,
+        sender: &'a mut Sender<T, C>,
+    ) -> Result<Self, ReplayError> {
+        sender.join_segments(pacing == Pacing::Max);
+        let anchor_ns = sender.now_ns() + LEAD_NS;
+        // Faults delay in the feed's time: at a rate it is the rate that makes it, and is then kept as it is.
+        let is_clocked = faults.is_some() && matches!(pacing, Pacing::Rate { .. });
+        let clock = is_clocked.then(|| Schedule::new(pacing, 1)).transpose().map_err(ReplayError::Pacing)?;
+        let pacing = if is_clocked { Pacing::Original { speed: 1.0 } } else { pacing };
+        let schedule = Schedule::new(pacing, anchor_ns).map_err(ReplayError::Pacing)?;
+        Ok(Self { routes, window, schedule, clock, faults, sender, replayed: Replayed::default() })
     }
-    sender.flush().map_err(ReplayError::Send)
+
+    /// Does `passes`, and closes the account and the truth, whatever the end.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReplayError`]; being stopped is none.
+    pub fn run(mut self, passes: impl FnOnce(&mut Self) -> Result<(), ReplayError>) -> Result<Replayed, ReplayError> {
+        let before = self.sender.sent_by_destination();
+        let ended = passes(&mut self).and_then(|()| self.finish());
+        if let Some(mut faults) = self.faults.take() {
+            let now = self.sender.sent_by_destination();
+            let sent: Vec<u64> = now.iter().zip(before).map(|(now, before)| now - before).collect();
+            faults.close(Some(&sent)).map_err(|error| ReplayError::Source(Box::new(error)))?;
+        }
+        match ended {
+            Err(ReplayError::Send(Halt::Stopped)) => self.replayed.stopped = true,
+            other => other?,
+        }
+        Ok(self.replayed)
+    }
+
+    /// Passes so far.
+    #[must_use]
+    pub fn passes(&self) -> u64 {
+        self.replayed.passes
+    }
+
+    /// Goes on to another pass behind the present one; false where that would be without a datagram as well.
+    pub fn pass_again(&mut self, gap_ns: u64) -> bool {
+        self.window.pass_again(gap_ns)
+    }
+
+    /// Sends what `source` gives, as far as the window holds it.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReplayError`].
+    pub fn pass(&mut self, source: &mut dyn DatagramSource) -> Result<(), ReplayError> {
+        self.replayed.passes += 1;
+        let ended = self.send_all(source);
+        self.replayed.truncated = source.truncated();
+        ended
+    }
+
+    fn send_all(&mut self, source: &mut dyn DatagramSource) -> Result<(), ReplayError> {
+        while let Some(datagram) = source.next_datagram().map_err(ReplayError::Source)? {
+            if self.sender.is_stopped() {
+                return Err(ReplayError::Send(Halt::Stopped));
+            }
+            match self.window.take(&datagram) {
+                Some(ts_ns) => self.send(ts_ns, &datagram)?,
+                None if self.window.is_past(datagram.ts_ns) => break,
+                None => self.replayed.left_out += 1,
+            }
+            self.sender.note_position(source.position());
+        }
+        self.sender.flush().map_err(ReplayError::Send)
+    }
+
+    #[inline]
+    fn send(&mut self, ts_ns: u64, datagram: &Outgoing<'_>) -> Result<(), ReplayError> {
+        let destinations = self.routes.of(datagram.destination);
+        if destinations.is_empty() {
+            self.replayed.skipped += 1;
+            return Ok(());
+        }
+        self.replayed.datagrams += 1;
+        if self.faults.is_some() {
+            return self.send_faulty(ts_ns, destinations, datagram.payload);
+        }
+        let deadline_ns = self.schedule.deadline_ns(ts_ns);
+        for &to in destinations {
+            self.sender.send(deadline_ns, to, datagram.payload).map_err(ReplayError::Send)?;
+        }
+        Ok(())
+    }
+
+    /// The same with faults in between: each destination is a line.
+    fn send_faulty(&mut self, ts_ns: u64, destinations: &[usize], payload: &[u8]) -> Result<(), ReplayError> {
+        let ts_ns = self.clock.as_mut().and_then(|clock| clock.deadline_ns(0)).unwrap_or(ts_ns);
+        for &line in destinations {
+            if let Some(faults) = &mut self.faults {
+                faults.offer(line, ts_ns, payload);
+            }
+            self.send_what_is_left()?;
+        }
+        Ok(())
+    }
+
+    fn send_what_is_left(&mut self) -> Result<(), ReplayError> {
+        while let Some(Faulted { line, ts_ns, payload }) = self.faults.as_mut().and_then(Injector::take) {
+            let deadline_ns = self.schedule.deadline_ns(ts_ns);
+            self.sender.send(deadline_ns, line, &payload).map_err(ReplayError::Send)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what faults held back.
+    fn finish(&mut self) -> Result<(), ReplayError> {
+        if let Some(faults) = &mut self.faults {
+            faults.finish();
+        }
+        self.send_what_is_left()?;
+        self.sender.flush().map_err(ReplayError::Send)
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +226,7 @@ mod tests {
 
     use super::super::batch::Batch;
     use super::super::clock::tests::ManualClock;
-    use super::super::{Control, DeadlineWait, Outgoing};
+    use super::super::{Control, DeadlineWait};
     use super::*;
 
     /// Datagrams from a list; sets `stop` when it has given so many.
@@ -191,7 +305,7 @@ mod tests {
         let offsets: Vec<_> =
             sent.iter().map(|&(to, number, deadline_ns)| (to, number, deadline_ns.map(|ns| ns - anchor_ns))).collect();
         assert_eq!(offsets, [(0, 1, Some(0)), (1, 2, Some(100)), (2, 2, Some(100)), (0, 4, Some(500))]);
-        assert_eq!(replayed, Replayed { datagrams: 3, skipped: 2, truncated: None, stopped: false });
+        assert_eq!(replayed, Replayed { datagrams: 3, skipped: 2, passes: 1, ..Replayed::default() });
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use crate::faults::LineName;
+
 /// The destinations, numbered, and what goes to each.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
@@ -30,6 +32,23 @@ impl Routes {
     #[must_use]
     pub fn destinations(&self) -> &[SocketAddr] {
         &self.destinations
+    }
+
+    /// The recorded addresses that have a route.
+    pub fn recorded(&self) -> impl Iterator<Item = SocketAddr> {
+        self.mapped.keys().copied()
+    }
+
+    /// What each destination may be called: its own address, and those that it stands for.
+    #[must_use]
+    pub fn line_names(&self) -> Vec<LineName> {
+        let name = |(number, to): (usize, &SocketAddr)| {
+            let mut from: Vec<_> =
+                self.mapped.iter().filter(|(_, numbers)| numbers.contains(&number)).map(|(from, _)| *from).collect();
+            from.sort_unstable();
+            LineName::new(number, [*to].into_iter().chain(from).map(|address| address.to_string()).collect())
+        };
+        self.destinations.iter().enumerate().map(name).collect()
     }
 
     /// Numbers of the destinations of what was recorded on the way to `recorded`; none where it is to be skipped.

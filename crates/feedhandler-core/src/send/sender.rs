@@ -152,6 +152,17 @@ impl<T: Transmit, C: Clock> Sender<T, C> {
         }
     }
 
+    /// Datagrams that the kernel took, by number of the destination.
+    #[must_use]
+    pub fn sent_by_destination(&self) -> Vec<u64> {
+        self.destinations.iter().map(|destination| destination.packets).collect()
+    }
+
+    /// Whether datagrams of one size to one destination may be given to the kernel as one.
+    pub fn join_segments(&mut self, is_wanted: bool) {
+        self.transmit.join_segments(is_wanted);
+    }
+
     /// Notes how far the source is, for whoever watches.
     pub fn note_position(&self, (position, total): (u64, u64)) {
         self.control.position.store(position, Ordering::Relaxed);

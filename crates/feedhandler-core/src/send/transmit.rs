@@ -1,4 +1,5 @@
-//! Batches to the kernel by `sendmmsg`: one socket for each address family, whatever the number of destinations.
+//! Batches to the kernel by `sendmmsg`: one socket for each address family, whatever the number of destinations; where
+//! datagrams are of one size, many as one message (`UDP_SEGMENT`).
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -8,6 +9,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::batch::{BATCH_PACKETS, Batch};
 use super::destination::{DestinationError, Interface, Reach, check_destination};
+use super::segments::{SegmentControl, cannot_join, joinable};
 
 /// What takes datagrams away: the kernel, or a test's stand-in that fails as a kernel may.
 pub trait Transmit {
@@ -17,6 +19,12 @@ pub trait Transmit {
     ///
     /// The first of them was not taken, for the reason said; nor were those behind it.
     fn transmit(&mut self, batch: &Batch, from: usize) -> io::Result<usize>;
+
+    /// Whether datagrams of one size to one destination, one behind the other, may be handed over as one, where that can
+    /// be done: it is faster, and a network that refuses some of them tells of fewer.
+    fn join_segments(&mut self, is_wanted: bool) {
+        let _ = is_wanted;
+    }
 
     /// Waits until the socket may take datagrams again, or 50 ms.
     fn wait_writable(&mut self);
@@ -53,6 +61,8 @@ pub struct UdpTransmit {
     v6: Option<Socket>,
     /// The kernel knows the only destination: no route is looked up for each datagram.
     connected: bool,
+    /// Datagrams of one size may go as one.
+    joins_segments: bool,
 }
 
 impl UdpTransmit {
@@ -71,6 +81,7 @@ impl UdpTransmit {
             v4: any(SocketAddr::is_ipv4).then(|| open_socket(Domain::IPV4, reach)).transpose()?,
             v6: any(SocketAddr::is_ipv6).then(|| open_socket(Domain::IPV6, reach)).transpose()?,
             connected: false,
+            joins_segments: false,
         };
         if let ([to], Some(socket)) = (transmit.destinations.as_slice(), transmit.v4.as_ref().or(transmit.v6.as_ref()))
         {
@@ -90,24 +101,52 @@ impl UdpTransmit {
     }
 }
 
-impl Transmit for UdpTransmit {
-    fn transmit(&mut self, batch: &Batch, from: usize) -> io::Result<usize> {
+impl UdpTransmit {
+    /// Gives datagrams to the kernel, those of one size to one destination as one message where they may be joined.
+    fn send(&self, batch: &Batch, from: usize) -> io::Result<usize> {
         let (socket, run) = self.run(batch, from).ok_or(io::ErrorKind::InvalidInput)?;
         let mut buffers = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH_PACKETS];
         // SAFETY: a message header is numbers and pointers, for which all zeros is a value.
         let mut headers: [libc::mmsghdr; BATCH_PACKETS] = unsafe { mem::zeroed() };
-        let packets = batch.packets().iter().skip(from).take(run);
-        for ((packet, buffer), header) in packets.zip(&mut buffers).zip(&mut headers) {
-            let payload = batch.payload(packet);
-            *buffer = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
-            header.msg_hdr.msg_iov = buffer;
-            header.msg_hdr.msg_iovlen = 1;
-            if let (false, Some(to)) = (self.connected, self.destinations.get(packet.to)) {
-                header.msg_hdr.msg_name = to.as_ptr().cast_mut().cast();
-                header.msg_hdr.msg_namelen = to.len();
+        let mut controls = [SegmentControl::default(); BATCH_PACKETS];
+        let mut lengths = [0; BATCH_PACKETS];
+        let (mut at, end, mut count) = (from, from + run.min(BATCH_PACKETS), 0);
+        while at < end {
+            let packets = &batch.packets()[at..end];
+            let joined = if self.joins_segments { joinable(batch, packets) } else { 1 };
+            let bytes = batch.bytes_of(&packets[..joined]);
+            let (buffer, header) = (&mut buffers[count], &mut headers[count].msg_hdr);
+            *buffer = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+            (header.msg_iov, header.msg_iovlen) = (buffer, 1);
+            if joined > 1 {
+                controls[count].attach(header, batch.payload(&packets[0]).len());
             }
+            if let (false, Some(to)) = (self.connected, self.destinations.get(packets[0].to)) {
+                header.msg_name = to.as_ptr().cast_mut().cast();
+                header.msg_namelen = to.len();
+            }
+            lengths[count] = joined;
+            (at, count) = (at + joined, count + 1);
         }
-        send_messages(socket, &mut headers[..run.min(BATCH_PACKETS)])
+        let taken = send_messages(socket, &mut headers[..count])?;
+        Ok(lengths[..taken].iter().sum())
+    }
+}
+
+impl Transmit for UdpTransmit {
+    fn transmit(&mut self, batch: &Batch, from: usize) -> io::Result<usize> {
+        let sent = self.send(batch, from);
+        match &sent {
+            Err(error) if self.joins_segments && cannot_join(error) => {
+                self.joins_segments = false;
+                self.send(batch, from)
+            }
+            _ => sent,
+        }
+    }
+
+    fn join_segments(&mut self, is_wanted: bool) {
+        self.joins_segments = is_wanted;
     }
 
     fn wait_writable(&mut self) {
