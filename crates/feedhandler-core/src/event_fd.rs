@@ -29,9 +29,11 @@ impl EventFd {
         let _ = (&self.0).write(&1_u64.to_ne_bytes());
     }
 
-    /// Makes it unreadable again; nothing happens where it was not signalled.
-    pub fn drain(&self) {
-        let _ = (&self.0).read(&mut [0; 8]);
+    /// Makes it unreadable again; says how often it was signalled.
+    #[must_use]
+    pub fn drain(&self) -> u64 {
+        let mut count = [0; 8];
+        (&self.0).read(&mut count).map_or(0, |_| u64::from_ne_bytes(count))
     }
 }
 

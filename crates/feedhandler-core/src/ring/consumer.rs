@@ -121,7 +121,8 @@ impl Consumer {
             match self.state() {
                 Some(outcome) => return outcome,
                 // The doorbell was late: it rang for a slot that has been taken meanwhile.
-                None if slept == WaitOutcome::Ready => {}
+                None if slept == WaitOutcome::Ready && !left.is_zero() => {}
+                None if slept == WaitOutcome::Ready => return WaitOutcome::TimedOut,
                 None => return slept,
             }
         }

@@ -8,7 +8,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use crate::event_fd::EventFd;
 
@@ -32,12 +32,14 @@ impl Fence for Full {
 pub(super) struct Doorbell<F = Full> {
     asleep: AtomicBool,
     event: EventFd,
+    /// Announcements that the consumer has not taken back, and whose signal it has not seen. The consumer's alone.
+    owed: AtomicU64,
     fence: PhantomData<F>,
 }
 
 impl<F: Fence> Doorbell<F> {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { asleep: AtomicBool::new(false), event: EventFd::new()?, fence: PhantomData })
+        Ok(Self { asleep: AtomicBool::new(false), event: EventFd::new()?, owed: AtomicU64::new(0), fence: PhantomData })
     }
 
     /// Producer, after it has published: wakes the consumer if it sleeps. Tells whether it did.
@@ -53,6 +55,10 @@ impl<F: Fence> Doorbell<F> {
     /// Consumer, before it sleeps: whatever is published from now on rings. What was published before may not have
     /// rung, so the consumer has to look once more.
     pub(super) fn announce_sleep(&self) {
+        if self.asleep.load(Ordering::Relaxed) {
+            self.end_sleep();
+        }
+        self.owed.store(self.owed.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.asleep.store(true, Ordering::Relaxed);
         F::fence(); // pairs with the one in ring
     }
@@ -60,11 +66,15 @@ impl<F: Fence> Doorbell<F> {
     /// Consumer, awake for whatever reason.
     ///
     /// A producer that has taken the flag but not yet signalled leaves the event signalled for the next sleep, which then
-    /// ends at once: a look too many, never one too few.
+    /// ends at once: a look too many, never one too few. That signal is owed until it has been seen: the end of that sleep
+    /// drains it, though nobody took the flag again.
     pub(super) fn end_sleep(&self) {
-        if !self.asleep.swap(false, Ordering::Relaxed) {
-            self.event.drain(); // system call
+        let is_taken_back = self.asleep.swap(false, Ordering::Relaxed);
+        let mut owed = self.owed.load(Ordering::Relaxed) - u64::from(is_taken_back);
+        if owed > 0 {
+            owed -= self.event.drain(); // system call
         }
+        self.owed.store(owed, Ordering::Relaxed);
     }
 }
 
@@ -78,9 +88,11 @@ impl<F> AsFd for Doorbell<F> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, compiler_fence};
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::cache_padded::CachePadded;
+    use crate::wait::{WaitOutcome, poll, readable};
 
     /// Keeps the compiler from swapping the two, and lets the processor.
     struct Weak;
@@ -137,6 +149,54 @@ mod tests {
             scope.spawn(|| (1..=rounds).for_each(|round| meeting.produce(&doorbell, round)));
             (1..=rounds).filter(|&round| meeting.consume(&doorbell, round)).count()
         })
+    }
+
+    fn is_readable(doorbell: &Doorbell) -> bool {
+        poll(&mut [readable(doorbell.as_fd())], Duration::ZERO) == WaitOutcome::Ready
+    }
+
+    #[test]
+    fn a_signal_that_comes_late_ends_one_sleep_and_no_further_one() {
+        let doorbell = Doorbell::<Full>::new().unwrap();
+        doorbell.announce_sleep();
+        assert!(doorbell.asleep.swap(false, Ordering::Relaxed), "the producer takes the flag");
+        doorbell.end_sleep();
+        doorbell.event.signal(); // and comes to signal only now
+        doorbell.announce_sleep();
+        assert!(is_readable(&doorbell), "a look too many");
+        doorbell.end_sleep();
+        doorbell.announce_sleep();
+        assert!(!is_readable(&doorbell));
+        doorbell.end_sleep();
+    }
+
+    #[test]
+    fn whoever_has_not_announced_a_sleep_ends_none() {
+        let doorbell = Doorbell::<Full>::new().unwrap();
+        doorbell.end_sleep();
+        doorbell.announce_sleep();
+        doorbell.announce_sleep();
+        assert!(doorbell.ring());
+        doorbell.end_sleep();
+        assert_eq!((is_readable(&doorbell), doorbell.owed.load(Ordering::Relaxed)), (false, 0));
+    }
+
+    /// Sleeps that end for other reasons while the producer rings: every signal is seen in the end.
+    #[test]
+    fn no_signal_is_left_over() {
+        let (doorbell, is_done) = (Doorbell::<Full>::new().unwrap(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..200_000).for_each(|_| _ = doorbell.ring());
+                is_done.store(true, Ordering::Release);
+            });
+            while !is_done.load(Ordering::Acquire) {
+                doorbell.announce_sleep();
+                doorbell.end_sleep();
+            }
+        });
+        doorbell.end_sleep();
+        assert_eq!((is_readable(&doorbell), doorbell.owed.load(Ordering::Relaxed)), (false, 0));
     }
 
     #[test]
