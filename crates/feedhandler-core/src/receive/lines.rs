@@ -42,7 +42,7 @@ impl Lines {
             full: options.full,
             first: 0,
             directory: Directory::new(Arc::clone(&shared.senders)),
-            wake: Wake::default(),
+            wake: Wake::new(options.slots),
             now_ns: realtime_ns(),
             sockets,
             shared,
