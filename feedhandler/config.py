@@ -24,6 +24,8 @@ Join = Literal["source", "any"]
 
 Positive = Annotated[int, Meta(ge=1)]
 
+SleepUs = Annotated[int, Meta(ge=1, le=1_000_000)]
+
 Grace = Annotated[int, Meta(ge=0, le=3_600_000_000)] | Literal["adaptive"]
 """How long a missing message is waited for, in microseconds, or that this follows the lines' skew."""
 
@@ -83,7 +85,7 @@ class WireConfig(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["threaded", "inline"] = "threaded"
     backend: Backend = "recvmmsg"
     wait: Wait = "block"
-    sleep_us: Positive = 50
+    sleep_us: SleepUs = 50
     batch: Annotated[int, Meta(ge=1, le=1024)] = 64
     rcvbuf_bytes: Annotated[int, Meta(ge=1, le=(1 << 30) - 1)] = 8 << 20
     interface: str | None = None
@@ -183,7 +185,7 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_messages: Annotated[int, Meta(ge=1, le=1 << 24)] = 8192
     max_age_us: Annotated[int, Meta(ge=0, le=60_000_000)] = 1_000
     wait: Wait = "block"
-    sleep_us: Positive = 50
+    sleep_us: SleepUs = 50
     stop_at_end_of_session: bool = False
 
 

@@ -83,6 +83,7 @@ def test_the_default_interface_is_for_groups_only(tmp_path: Path) -> None:
         (("grace_us = 100", "grace_us = -1"), "arbitrate.grace_us", "found -1"),
         (("slots = 64", "slots = 100"), "ring.slots", "a power of two, such as 128, found 100"),
         (("slots = 64", "slots = 0"), "ring.slots", "found 0"),
+        (('wait = "spin"', "sleep_us = 1_000_001"), "wire.sleep_us", "found 1000001"),
         (('wait = "spin"', 'wait = "spn"'), "wire.wait", "did you mean 'spin'?"),
         (("[wire]", "[wires]"), "wires", "did you mean 'wire'?"),
         (('"msgpack"', '"msgpak"'), "protocol", "did you mean 'msgpack'?"),

@@ -23,12 +23,13 @@ pub enum Wait {
 }
 
 impl Wait {
-    /// One pause between two looks. [`Wait::Block`] needs something to wait on, so here it lets others run.
-    pub fn pause(self) {
+    /// One pause between two looks, not longer than `most`. [`Wait::Block`] needs something to wait on, so here it lets
+    /// others run.
+    pub fn pause(self, most: Duration) {
         match self {
             Self::Spin => std::hint::spin_loop(),
             Self::Yield | Self::Block => std::thread::yield_now(),
-            Self::Sleep { us } => std::thread::sleep(Duration::from_micros(us.into())),
+            Self::Sleep { us } => std::thread::sleep(most.min(Duration::from_micros(us.into()))),
         }
     }
 }

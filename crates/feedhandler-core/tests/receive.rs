@@ -4,18 +4,22 @@
 
 mod support;
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use feedhandler_core::clock::realtime_ns;
-use feedhandler_core::receive::{FullPolicy, Mode, ReceiveOptions};
+use feedhandler_core::receive::{FullPolicy, Mode, ReceiveOptions, Receiver};
 use feedhandler_core::ring::SlotFlags;
 use feedhandler_core::wait::{Wait, WaitOutcome};
 use feedhandler_core::wire::{BackendKind, LineSpec};
 use support::{
-    PATIENCE, local_line, number, send_coalesced, send_numbers, sender_to, start, take_all, take_all_sent, wait_until,
+    PATIENCE, address, local_line, number, send_coalesced, send_numbers, sender_to, start, take_all, take_all_sent,
+    wait_until,
 };
 
 const POLICIES: [Wait; 4] = [Wait::Block, Wait::Sleep { us: 20 }, Wait::Yield, Wait::Spin];
@@ -77,6 +81,7 @@ over! {
         a_stop_does_not_wait_for_space_or_for_quiet,
         a_datagram_of_another_source_is_flagged,
         who_has_sent_a_datagram_is_known_where_that_is_asked_for,
+        a_look_that_fails_again_and_again_is_no_reason_to_spin,
     }
 }
 
@@ -327,6 +332,32 @@ fn a_stop_from_elsewhere_ends_the_consumers_wait(base: ReceiveOptions) {
         assert_eq!(receiver.wait(wait, PATIENCE), WaitOutcome::Closed, "{wait:?}");
         stops.join().unwrap();
     }
+}
+
+/// Puts something that is readable, and no socket, in the place of a line's socket.
+fn break_socket(receiver: &Receiver) -> File {
+    let zeros = File::open("/dev/zero").unwrap();
+    let is_ours = |fd: i32| {
+        // SAFETY: the descriptor is only asked for its address, and given back unclosed.
+        let socket = ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(fd) });
+        socket.local_addr().is_ok_and(|local| local == address(receiver, 0))
+    };
+    let fd = (3..4096).find(|&fd| is_ours(fd)).unwrap();
+    // SAFETY: both are open, and the line closes the copy as it would have closed its socket.
+    assert_eq!(unsafe { libc::dup2(zeros.as_raw_fd(), fd) }, fd);
+    zeros
+}
+
+fn a_look_that_fails_again_and_again_is_no_reason_to_spin(base: ReceiveOptions) {
+    let mut receiver = start(&[line_of_own_address("A")], &base);
+    let _zeros = break_socket(&receiver);
+    let before = wait_until(&mut receiver, |stats| stats[0].errors > 0)[0].errors;
+    let started = Instant::now();
+    assert_eq!(receiver.wait(Wait::Block, Duration::from_millis(30)), WaitOutcome::TimedOut);
+    let stats = receiver.stats().remove(0);
+    let most = started.elapsed().as_millis() + 2;
+    assert!(u128::from(stats.errors - before) <= most, "{stats:?} in {most} ms");
+    assert!(!stats.drained);
 }
 
 /// A line whose port no other test is given once it is closed, however long somebody goes on sending there.

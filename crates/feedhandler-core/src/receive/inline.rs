@@ -45,19 +45,21 @@ impl Inline {
 
     /// Looks at the sockets, unless the last look found them empty; says whether there may be more in them.
     pub(super) fn look(&mut self) -> bool {
-        !std::mem::take(&mut self.found_empty) && self.turn() != Look::Drained
+        !std::mem::take(&mut self.found_empty) && self.turn() > Look::Failed
     }
 
     pub(super) fn wait(&mut self, consumer: &mut Consumer, wait: Wait, timeout: Duration) -> WaitOutcome {
         let started = Instant::now();
         loop {
-            self.turn();
+            let look = self.turn();
             let state = consumer.wait(Wait::Spin, Duration::ZERO);
             let left = timeout.saturating_sub(started.elapsed());
             if state != WaitOutcome::TimedOut || left.is_zero() {
                 return state;
             }
-            if self.pause(wait, left) == WaitOutcome::Interrupted {
+            if look == Look::Failed {
+                self.pause.after_failure(left);
+            } else if self.pause(wait, left) == WaitOutcome::Interrupted {
                 return WaitOutcome::Interrupted;
             }
         }
@@ -81,7 +83,7 @@ impl Inline {
         if wait == Wait::Block {
             return self.pause.for_datagrams(left);
         }
-        wait.pause();
+        wait.pause(left);
         WaitOutcome::TimedOut
     }
 
@@ -104,7 +106,7 @@ impl Inline {
 impl Stopping {
     fn is_over(&mut self, look: Look, polled_ns: u64) -> bool {
         self.turns_left = self.turns_left.saturating_sub(1);
-        look == Look::Drained || polled_ns >= self.stopped_ns || self.turns_left == 0
+        look <= Look::Failed || polled_ns >= self.stopped_ns || self.turns_left == 0
     }
 }
 

@@ -14,6 +14,8 @@ use crate::wire::{Datagram, LineSocket, Tell, TellDrops, extend_drops};
 pub(super) enum Look {
     /// The socket is empty.
     Drained,
+    /// Nothing is known of the socket: the system refused the look.
+    Failed,
     /// The ring is full and the socket was left alone.
     RingFull,
     /// There may be more.
@@ -170,7 +172,8 @@ impl Line {
             io::ErrorKind::Interrupted => Look::More,
             _ => {
                 counters.note_error(error);
-                Look::Drained
+                counters.drained.store(false, Ordering::Relaxed);
+                Look::Failed
             }
         }
     }
@@ -202,7 +205,7 @@ mod tests {
     fn a_look_that_failed_says_nothing_about_the_socket_and_is_counted() {
         let (mut line, counters) = (Line::new(0, 64), LineCounters::default());
         let looks = [
-            (io::Error::from_raw_os_error(libc::ENETDOWN), Look::Drained, 0, 1),
+            (io::Error::from_raw_os_error(libc::ENETDOWN), Look::Failed, 0, 1),
             (io::ErrorKind::Interrupted.into(), Look::More, 0, 1),
             (io::ErrorKind::WouldBlock.into(), Look::Drained, 500, 1),
         ];

@@ -31,7 +31,7 @@ impl Pause {
     pub(super) fn until_datagrams(&mut self) {
         match self.wait {
             Wait::Block => drop(poll(&mut self.fds, BLOCK_TICK)), // system call
-            other => other.pause(),
+            other => self.pause(other),
         }
     }
 
@@ -42,8 +42,25 @@ impl Pause {
 
     pub(super) fn until_space(&mut self) {
         match self.wait {
-            Wait::Block => drop(poll(&mut self.fds[..1], SPACE_TICK)), // system call
-            other => other.pause(),
+            Wait::Block => self.until_stop(SPACE_TICK),
+            other => self.pause(other),
         }
+    }
+
+    /// After a look that failed: the socket may be readable, and stay so.
+    pub(super) fn after_failure(&mut self, most: Duration) {
+        self.until_stop(most.min(BLOCK_TICK));
+    }
+
+    /// A sleep ends at a stop, however long it is.
+    fn pause(&mut self, wait: Wait) {
+        match wait {
+            Wait::Sleep { us } => self.until_stop(Duration::from_micros(us.into())),
+            other => other.pause(Duration::ZERO),
+        }
+    }
+
+    fn until_stop(&mut self, timeout: Duration) {
+        let _ = poll(&mut self.fds[..1], timeout); // system call
     }
 }

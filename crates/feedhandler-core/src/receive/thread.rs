@@ -1,6 +1,7 @@
 //! The receive thread: moves what the lines bring into the ring until it is told to stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shared;
 use super::line::Look;
@@ -31,6 +32,7 @@ impl ReceiveThread {
             match self.lines.turn() {
                 Look::More => continue,
                 Look::Drained => self.pause.until_datagrams(),
+                Look::Failed => self.pause.after_failure(Duration::MAX),
                 Look::RingFull => self.pause.until_space(),
             }
             self.lines.read_clock();

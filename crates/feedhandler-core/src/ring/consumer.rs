@@ -132,13 +132,15 @@ impl Consumer {
         const LOOKS_PER_CLOCK_READING: usize = 64;
         let looks = if wait == Wait::Spin { LOOKS_PER_CLOCK_READING } else { 1 };
         let started = Instant::now();
-        while started.elapsed() < timeout {
+        let mut left = timeout;
+        while !left.is_zero() {
             for _ in 0..looks {
-                wait.pause();
+                wait.pause(left);
                 if let Some(outcome) = self.state() {
                     return outcome;
                 }
             }
+            left = timeout.saturating_sub(started.elapsed());
         }
         WaitOutcome::TimedOut
     }
