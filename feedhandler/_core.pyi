@@ -315,8 +315,8 @@ class Receiver:
         """End reception, from any thread; what the ring still holds can be read on."""
     def rotate(self) -> None:
         """Have the next packet begin another file of the capture, from any thread."""
-    def end_capture(self) -> None:
-        """Write what was taken for a capture, and close its file."""
+    def close(self) -> tuple[bytes, dict[str, bytes]] | None:
+        """Stop, close the sockets, and return report and histograms; None in a process that was forked."""
     @property
     def is_disordered(self) -> bool:
         """Whether something missing is waited for: poll every millisecond then, although nothing comes."""

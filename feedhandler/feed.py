@@ -69,8 +69,7 @@ class Feed:
         """What is received, and how."""
         self._receiver: _core.Receiver | None = _receiver(config, capture)
         self._ended_s: float | None = None
-        self._last_report: Report | None = None
-        self._last_latency: Mapping[str, HdrHistogram] = MappingProxyType({})
+        self._last: tuple[bytes, dict[str, bytes]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +101,13 @@ class Feed:
         ----------
         timeout_s
             How long to wait for it. Signal handlers run meanwhile.
+
+        Raises
+        ------
+        ValueError
+            The feed is closed.
+        RuntimeError
+            Another thread is polling it, or this process was forked from the one that opened it.
         """
         receiver = self._open
         batch = receiver.next_batch(int(timeout_s * 1e9))
@@ -112,12 +118,14 @@ class Feed:
     @property
     def is_over(self) -> bool:
         """Whether the feed was stopped, and everything received has been handed out."""
-        return self._receiver is None or self._receiver.is_over
+        receiver = self._receiver
+        return receiver is None or receiver.is_over
 
     def stop(self) -> None:
         """End reception; what was received is still handed out. From any thread, or a signal handler."""
-        if self._receiver is not None:
-            self._receiver.stop()
+        receiver = self._receiver  # another thread may close the feed meanwhile
+        if receiver is not None:
+            receiver.stop()
 
     def rotate(self) -> None:
         """Have the next packet begin another file of the capture. From any thread, or a signal handler."""
@@ -127,8 +135,8 @@ class Feed:
     def close(self) -> None:
         """Close the sockets, and the capture's file. The report and the latencies remain."""
         if self._receiver is not None:
-            self._receiver.end_capture()
-            self._last_report, self._last_latency = self.report(), self.latency
+            # Not left to the last reference: a traceback may have one.
+            self._last = self._receiver.close()
             self._receiver = None
 
     @property
@@ -147,10 +155,7 @@ class Feed:
 
     def report(self) -> Report:
         """Return what was received so far, and where it went."""
-        if self._receiver is None:
-            assert self._last_report is not None
-            return self._last_report
-        return parse(self._receiver.report())
+        return parse(self._closed[0] if self._receiver is None else self._receiver.report())
 
     @property
     def latency(self) -> Mapping[str, HdrHistogram]:
@@ -160,9 +165,7 @@ class Feed:
         until handed to Python, and ``total`` all three; these count datagrams. ``gil`` is what a batch waited
         for the GIL, and ``processor`` what was done with it; these count batches.
         """
-        if self._receiver is None:
-            return self._last_latency
-        histograms = self._receiver.histograms()
+        histograms = self._closed[1] if self._receiver is None else self._receiver.histograms()
         return MappingProxyType({stage: _unpacked(packed) for stage, packed in histograms.items()})
 
     @property
@@ -170,6 +173,13 @@ class Feed:
         if self._receiver is None:
             raise ValueError("the feed is closed")
         return self._receiver
+
+    @property
+    def _closed(self) -> tuple[bytes, dict[str, bytes]]:
+        """Report and histograms of when the feed was closed."""
+        if self._last is None:
+            raise RuntimeError("the feed was closed in a process that was forked from the one that opened it")
+        return self._last
 
     def _stop_at_end(self, receiver: _core.Receiver) -> None:
         """Stop once the session is over and its last packets have had the time to come on every line."""
@@ -189,11 +199,12 @@ class Feed:
             return
         woken = asyncio.Event()
         timer = loop.call_later(_DISORDER_TICK_S if receiver.is_disordered else _IDLE_S, woken.set)
-        loop.add_reader(receiver.fileno(), woken.set)
+        descriptor = receiver.fileno()  # another one once reception has ended
+        loop.add_reader(descriptor, woken.set)
         try:
             await woken.wait()
         finally:
-            loop.remove_reader(receiver.fileno())
+            loop.remove_reader(descriptor)
             timer.cancel()
             receiver.disarm()
 

@@ -115,6 +115,7 @@ impl Latency {
             .with_start_time(began)
             .with_max_value_divisor(MAX_VALUE_DIVISOR)
             .begin_log_with(&mut file, &mut serializer)?;
+        file.flush()?; // a process that is forked now has nothing left to write
         self.log = Some(Log { file, interval_ns: interval_ns.max(1), began_ns: now_ns, interval_began_ns: now_ns });
         Ok(())
     }

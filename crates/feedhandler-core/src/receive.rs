@@ -15,7 +15,7 @@ mod thread;
 mod wake;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -64,6 +64,8 @@ enum Engine {
 /// What the receive thread and everybody else see.
 #[derive(Debug)]
 struct Shared {
+    /// The process whose receive thread this is. After a fork, what the kernel counts and signals is still shared with it.
+    process: u32,
     stop: AtomicBool,
     stop_event: EventFd,
     polled_ns: CachePadded<AtomicU64>,
@@ -205,6 +207,10 @@ impl Receiver {
     fn join(&mut self) -> std::thread::Result<()> {
         let stopped = State::Stopped { stats: Vec::new() };
         match std::mem::replace(&mut self.state, stopped) {
+            State::Running { sockets, engine } if !self.shared.is_of_this_process() => {
+                leave_to_parent(&sockets, engine);
+                Ok(())
+            }
             State::Running { sockets, engine } => {
                 self.shared.request_stop();
                 let ended = engine.end();
@@ -263,11 +269,25 @@ impl Stopper {
     pub fn request_stop(&self) {
         self.0.request_stop();
     }
+
+    /// Whether this process opened the receiver. One that was forked from it has no receive thread, and must leave the
+    /// receiver alone but for dropping it, which leaves its parent's as it is.
+    #[must_use]
+    pub fn is_of_this_process(&self) -> bool {
+        self.0.is_of_this_process()
+    }
+
+    /// The process that opened the receiver.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.0.process
+    }
 }
 
 impl Shared {
     fn new(lines: usize) -> io::Result<Self> {
         Ok(Self {
+            process: std::process::id(),
             stop: AtomicBool::new(false),
             stop_event: EventFd::new()?,
             polled_ns: CachePadded::default(),
@@ -277,12 +297,28 @@ impl Shared {
     }
 
     fn request_stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        self.stop_event.signal();
+        if self.is_of_this_process() {
+            self.stop.store(true, Ordering::Release);
+            self.stop_event.signal();
+        }
+    }
+
+    fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id() // system call
     }
 
     fn stop_requested(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+}
+
+/// In a process that was forked: gives back its share of the sockets, so that they are closed when the parent closes them.
+/// The thread is not here, and to wake or signal anybody would be heard by the parent.
+fn leave_to_parent(sockets: &[LineSocket], engine: Engine) {
+    std::mem::forget(engine);
+    for socket in sockets {
+        // SAFETY: whoever owns the descriptor was forgotten just now, or is on the stack of a thread that does not run here.
+        unsafe { libc::close(socket.as_fd().as_raw_fd()) };
     }
 }
 

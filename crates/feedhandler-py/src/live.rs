@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use feedhandler_core::feed::{CaptureOptions, LiveFeed, LiveOptions, Polled, Rota
 use feedhandler_core::receive::Stopper;
 use feedhandler_core::ring::{Arena, SlotLayout};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::batch::Batch;
@@ -26,6 +27,7 @@ pub struct Receiver {
     state: Mutex<State>,
     stopper: Stopper,
     rotation: Option<Rotation>,
+    is_polled: AtomicBool,
 }
 
 struct State {
@@ -37,26 +39,80 @@ struct State {
 /// Longest time without a look at signals.
 const SIGNAL_TICK: Duration = Duration::from_millis(50);
 
+/// One call at a time: the turn of whoever polls.
+struct Turn<'a>(&'a AtomicBool);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl Receiver {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Polls without the GIL; returns when the result was ready.
-    fn poll(&self, timeout: Duration) -> (Polled, Instant) {
-        let mut state = self.state();
-        if let Some(handed) = state.handed.take() {
-            state.feed.processed(handed.elapsed());
-        }
-        (state.feed.poll(timeout), Instant::now())
+    /// Does something with the state, without the GIL.
+    fn with<R: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut State) -> R + Send) -> PyResult<R> {
+        self.check_process()?;
+        Ok(py.detach(|| work(&mut self.state())))
     }
 
-    fn hand_over(&self, ready: Instant) {
-        let mut state = self.state();
-        let now = Instant::now();
-        state.feed.handed_over(now - ready);
-        state.handed = Some(now);
+    /// A process that was forked has no receive thread, and perhaps a lock that nobody gives back.
+    fn check_process(&self) -> PyResult<()> {
+        if self.stopper.is_of_this_process() {
+            return Ok(());
+        }
+        let process = self.stopper.process();
+        Err(PyRuntimeError::new_err(format!(
+            "the feed was opened by process {process}, from which this one was forked: open another one here"
+        )))
     }
+
+    fn begin_turn(&self) -> PyResult<Turn<'_>> {
+        if self.is_polled.swap(true, Ordering::Acquire) {
+            let told = "the feed is being polled already: only one iteration, or poll, can be under way at a time";
+            return Err(PyRuntimeError::new_err(told));
+        }
+        Ok(Turn(&self.is_polled))
+    }
+
+    /// Tells the feed that a batch is in Python's hands. The GIL is not kept while somebody else has the lock.
+    fn hand_over(&self, py: Python<'_>, ready: Instant) {
+        let now = Instant::now();
+        match self.state.try_lock() {
+            Ok(mut state) => state.hand_over(ready, now),
+            Err(_) => py.detach(|| self.state().hand_over(ready, now)),
+        }
+    }
+}
+
+impl State {
+    /// Polls; returns when the result was ready.
+    fn poll(&mut self, timeout: Duration) -> (Polled, Instant) {
+        if let Some(handed) = self.handed.take() {
+            self.feed.processed(handed.elapsed());
+        }
+        (self.feed.poll(timeout), Instant::now())
+    }
+
+    fn hand_over(&mut self, ready: Instant, now: Instant) {
+        self.feed.handed_over(now - ready);
+        self.handed = Some(now);
+    }
+}
+
+/// Channel and line, its name, and the address and port it is bound to.
+type Place = (u16, u16, String, String, u16);
+
+/// The report as JSON, and the histograms of the stages.
+type LastWords = (Cow<'static, [u8]>, Histograms);
+
+type Histograms = BTreeMap<&'static str, Cow<'static, [u8]>>;
+
+fn histograms(feed: &LiveFeed) -> Histograms {
+    feed.latency().serialized().into_iter().map(|(stage, bytes)| (stage, Cow::Owned(bytes))).collect()
 }
 
 #[pymethods]
@@ -84,18 +140,21 @@ impl Receiver {
             py.detach(|| feed.capture(options)).map_err(|error| capture_error(py, &error))?;
         }
         let (stopper, rotation) = (feed.stopper(), feed.rotation());
-        Ok(Self { state: Mutex::new(State { feed, handed: None }), stopper, rotation })
+        let state = Mutex::new(State { feed, handed: None });
+        Ok(Self { state, stopper, rotation, is_polled: AtomicBool::new(false) })
     }
 
     #[pyo3(signature = (timeout_ns, /))]
     fn next_batch(&self, py: Python<'_>, timeout_ns: u64) -> PyResult<Option<Batch>> {
+        self.check_process()?;
+        let _turn = self.begin_turn()?;
         let until = Instant::now() + Duration::from_nanos(timeout_ns);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let (polled, ready) = py.detach(|| self.poll(left.min(SIGNAL_TICK)));
+            let (polled, ready) = self.with(py, |state| state.poll(left.min(SIGNAL_TICK)))?;
             match polled {
                 Polled::Batch(batch) => {
-                    self.hand_over(ready);
+                    self.hand_over(py, ready);
                     return Ok(Some(Batch(batch)));
                 }
                 Polled::Over => return Ok(None),
@@ -107,16 +166,16 @@ impl Receiver {
         }
     }
 
-    fn fileno(&self, py: Python<'_>) -> i32 {
-        py.detach(|| self.state().feed.receiver().as_fd().as_raw_fd())
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        self.with(py, |state| state.feed.receiver().as_fd().as_raw_fd())
     }
 
-    fn arm(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.state().feed.receiver().arm().is_none())
+    fn arm(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, |state| state.feed.receiver().arm().is_none())
     }
 
-    fn disarm(&self, py: Python<'_>) {
-        py.detach(|| self.state().feed.receiver().disarm());
+    fn disarm(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |state| state.feed.receiver().disarm())
     }
 
     fn stop(&self) {
@@ -129,29 +188,38 @@ impl Receiver {
         }
     }
 
-    fn end_capture(&self, py: Python<'_>) {
-        py.detach(|| self.state().feed.end_capture());
+    /// Stops, closes the sockets, and returns the report and the histograms; none in a process that was forked, which
+    /// has nothing to close.
+    fn close(&self, py: Python<'_>) -> PyResult<Option<LastWords>> {
+        if self.check_process().is_err() {
+            return Ok(None);
+        }
+        self.stop(); // ends another thread's poll
+        let (report, histograms) = self.with(py, |state| {
+            state.feed.close();
+            (state.feed.report(), histograms(&state.feed))
+        })?;
+        Ok(Some((json(&report)?, histograms)))
     }
 
     #[getter]
-    fn is_disordered(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.state().feed.is_disordered())
+    fn is_disordered(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, |state| state.feed.is_disordered())
     }
 
     #[getter]
-    fn is_over(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.state().feed.is_over())
+    fn is_over(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, |state| state.feed.is_over())
     }
 
     #[getter]
-    fn has_ended(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.state().feed.has_ended())
+    fn has_ended(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, |state| state.feed.has_ended())
     }
 
     #[getter]
-    fn addresses(&self, py: Python<'_>) -> Vec<(u16, u16, String, String, u16)> {
-        py.detach(|| {
-            let mut state = self.state();
+    fn addresses(&self, py: Python<'_>) -> PyResult<Vec<Place>> {
+        self.with(py, |state| {
             let reports = state.feed.receiver().reports().iter();
             let place = |report: &feedhandler_core::wire::LineReport| {
                 let address = report.address;
@@ -162,12 +230,11 @@ impl Receiver {
     }
 
     fn report(&self, py: Python<'_>) -> PyResult<Cow<'static, [u8]>> {
-        json(&py.detach(|| self.state().feed.report()))
+        json(&self.with(py, |state| state.feed.report())?)
     }
 
-    fn histograms(&self, py: Python<'_>) -> BTreeMap<&'static str, Cow<'static, [u8]>> {
-        let serialized = py.detach(|| self.state().feed.latency().serialized());
-        serialized.into_iter().map(|(stage, bytes)| (stage, Cow::Owned(bytes))).collect()
+    fn histograms(&self, py: Python<'_>) -> PyResult<Histograms> {
+        self.with(py, |state| histograms(&state.feed))
     }
 }
 

@@ -111,6 +111,8 @@ pub enum Polled {
 
 /// Datagrams decoded between two readings of the clock.
 const CHUNK: usize = 64;
+/// Chunks between two looks at whether the time for a batch is up: a millisecond or so, however much comes that makes none.
+const MOST_CHUNKS: usize = 128;
 /// How often holes are looked at while nothing comes.
 const DISORDER_TICK: Duration = Duration::from_millis(1);
 
@@ -122,6 +124,7 @@ pub struct LiveFeed {
     wait: Wait,
     began: Instant,
     is_over: bool,
+    is_closed: bool,
     hlog_error: Option<String>,
 }
 
@@ -174,7 +177,16 @@ impl LiveFeed {
         };
         let hlog_error = log.and_then(Result::err).map(|error| error.to_string());
         let (arbiter, wait) = (options.arbiter, options.wait);
-        Ok(Self { receiver, arbiter, reader, wait, began: Instant::now(), is_over: false, hlog_error })
+        Ok(Self {
+            receiver,
+            arbiter,
+            reader,
+            wait,
+            began: Instant::now(),
+            is_over: false,
+            is_closed: false,
+            hlog_error,
+        })
     }
 
     /// From now on everything that comes goes into files as well. To be called before the first poll, and with
@@ -191,16 +203,6 @@ impl LiveFeed {
         Ok(())
     }
 
-    /// Writes what was taken for a capture, and ends its file. What comes from now on is not captured; reception that is
-    /// over has ended it already.
-    ///
-    /// # Panics
-    /// The thread that writes has panicked.
-    pub fn end_capture(&mut self) {
-        let stats = self.receiver.stats();
-        self.reader.end_capture(&stats);
-    }
-
     /// Asks for the next file of a capture from elsewhere; none where nothing is captured.
     #[must_use]
     pub fn rotation(&self) -> Option<Rotation> {
@@ -215,7 +217,7 @@ impl LiveFeed {
     /// The next batch, waiting for it for `timeout` at most.
     pub fn poll(&mut self, timeout: Duration) -> Polled {
         let until = Instant::now() + timeout;
-        loop {
+        while !self.is_closed {
             let is_empty = self.reader.read(&mut self.receiver);
             self.reader.tick();
             if self.reader.is_ready(is_empty) {
@@ -225,7 +227,15 @@ impl LiveFeed {
             if is_empty && let Some(end) = self.wait_for_more(left) {
                 return end;
             }
+            if !is_empty && left.is_zero() {
+                return if self.reader.pipeline.has_content() {
+                    Polled::Batch(self.take_batch())
+                } else {
+                    Polled::Nothing
+                };
+            }
         }
+        Polled::Over
     }
 
     /// Waits while the ring is empty; says how the poll ends, if it does.
@@ -245,6 +255,19 @@ impl LiveFeed {
                 None
             }
         }
+    }
+
+    /// Stops reception, closes the sockets, and ends a capture's file; nothing more is handed out. The report and the
+    /// latencies remain.
+    ///
+    /// # Panics
+    /// The receive thread, or the one that writes a capture, has panicked.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+        self.log(Latency::finish);
+        self.receiver.stop();
+        let stats = self.receiver.stats();
+        self.reader.end_capture(&stats);
     }
 
     /// The lines are stopped and the ring is empty: what waits for something missing is delivered.
@@ -301,10 +324,10 @@ impl LiveFeed {
         self.reader.pipeline.is_disordered()
     }
 
-    /// Whether the lines were stopped and everything was read.
+    /// Whether the lines were stopped and everything was read, or the feed was closed.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.is_over
+        self.is_over || self.is_closed
     }
 
     /// Whether every channel has come to the end of its session, with nothing missing before it.
@@ -352,11 +375,11 @@ impl LiveFeed {
 }
 
 impl Reader {
-    /// Takes in what the ring holds, until the batch is to be closed; says whether it was found empty, and the sockets too
-    /// where the reader looks at them itself.
+    /// Takes in what the ring holds, until the batch is to be closed or it is time for a look at the clock; says whether it
+    /// was found empty, and the sockets too where the reader looks at them itself.
     fn read(&mut self, receiver: &mut Receiver) -> bool {
         let mut may_have_more = true;
-        loop {
+        for _ in 0..MOST_CHUNKS {
             self.renew_watermark(receiver);
             let slots = self.read_chunk(receiver);
             if slots == 0 {
@@ -371,6 +394,7 @@ impl Reader {
                 return false;
             }
         }
+        false
     }
 
     /// Tells the pipeline the time once the watermark's slots have been taken in, and reads the next.
