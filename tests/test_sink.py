@@ -222,6 +222,77 @@ def test_a_folder_with_anything_else_in_it_is_not_replaced(tmp_path: Path) -> No
         open_sink(path, fh.protocol("msgpack"))
 
 
+def test_what_came_into_the_folder_while_it_was_written_is_left_there(
+    tmp_path: Path, demo: fh.Reader
+) -> None:
+    path = tmp_path / "out.csv"
+    path.mkdir()
+    (path / "quote.csv").write_text("of yesterday")
+    sink = open_sink(path, demo.protocol)
+    (path / "thesis.tex").write_text("years of work")
+
+    def finish() -> None:
+        with sink:
+            for batch in demo:
+                sink.write(batch)
+
+    with pytest.raises(fh.SinkError, match=r"found 'thesis\.tex' in it: the result is in 'out\.") as refused:
+        finish()
+    assert sorted(entry.name for entry in path.iterdir()) == ["quote.csv", "thesis.tex"]
+    (beside,) = (entry for entry in tmp_path.iterdir() if entry.suffix == ".csv" and entry != path)
+    assert repr(beside.name) in str(refused.value)
+    assert sorted(entry.name for entry in beside.iterdir()) == ["instrument.csv", "quote.csv", "trade.csv"]
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+@pytest.mark.parametrize("renames", [1, 2])
+def test_an_interrupt_while_a_result_is_replaced_leaves_the_one_or_the_other(
+    tmp_path: Path, demo: fh.Reader, monkeypatch: pytest.MonkeyPatch, is_folder: bool, renames: int
+) -> None:
+    path = tmp_path / "results" / "out.csv"
+    (path if is_folder else path.parent).mkdir(parents=True)
+    (path / "quote.csv" if is_folder else path).write_text("of yesterday")
+    rename, left = Path.rename, renames
+
+    def interrupted(self: Path, target: Path) -> Path:
+        nonlocal left
+        renamed, left = rename(self, target), left - 1
+        if left == 0:
+            raise KeyboardInterrupt
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(demo, path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["out.csv"]
+    found = path / "quote.csv" if path.is_dir() else path
+    assert (found.read_text() == "of yesterday") == (renames == 1)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("protocol", ["one", "several"])
+def test_without_a_message_there_are_tables_without_rows(tmp_path: Path, suffix: str, protocol: str) -> None:
+    (tmp_path / "everything.toml").write_text(EVERYTHING)
+    named = fh.protocol(tmp_path / "everything.toml" if protocol == "one" else "msgpack")
+    path = tmp_path / f"out{suffix}"
+    path.write_text("of yesterday")
+    with open_sink(path, named):
+        pass
+    files = {path.stem: path} if path.is_file() else {file.stem: file for file in path.iterdir()}
+    if suffix == ".npz":
+        with np.load(path) as arrays:
+            assert {name: len(arrays[name]) for name in named.messages} == dict.fromkeys(named.messages, 0)
+        return
+    assert set(files) == ({"out"} if protocol == "one" else set(named.messages))
+    for name, file in files.items():
+        columns = list(named.dtypes["row" if protocol == "one" else name].names or ())
+        if suffix == ".csv":
+            assert file.read_text().split() == [",".join(columns)]
+        else:
+            table = read_arrow(file)
+            assert (table.num_rows, table.column_names) == (0, columns)
+
+
 def test_unknown_kinds_of_files_and_places_are_refused(tmp_path: Path) -> None:
     with pytest.raises(fh.SinkError, match=r"found '\.parqet' \(did you mean '\.parquet'\?\)"):
         open_sink(tmp_path / "out.parqet", fh.protocol("msgpack"))

@@ -52,7 +52,8 @@ def open_sink(path: str | PathLike[str], protocol: Protocol) -> Sink:
     One type of message makes one file; several make a folder of that name, with a file for each. An ``.npz``
     is one file always. Prices are decimals in ``.parquet`` and ``.arrow``, whose fields' metadata tell the
     scale too, and in ``.csv``; ``.npz`` keeps the integers and tells the scales in the array ``__scales__``.
-    What the declaration calls null is null, or empty, but in ``.npz``.
+    What the declaration calls null is null, or empty, but in ``.npz``. Where there was no message at all,
+    every type has a table without rows.
 
     Parameters
     ----------
@@ -64,7 +65,8 @@ def open_sink(path: str | PathLike[str], protocol: Protocol) -> Sink:
     Raises
     ------
     SinkError
-        The suffix is none of `SUFFIXES`, what stands there is something else, or a package is missing.
+        The suffix is none of `SUFFIXES`, what stands there is something else, or a package is missing. If
+        something else came there only later, it is raised at the end, and the result is left beside it.
     """
     target = Path(path)
     suffix = target.suffix
