@@ -331,6 +331,22 @@ def test_the_second_ctrl_c_ends_at_once(capfd: pytest.CaptureFixture[str]) -> No
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_ctrl_c_stops_though_nobody_reads_standard_error(
+    monkeypatch: pytest.MonkeyPatch, is_open: bool
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    asked: list[int] = []
+    with os.fdopen(writer, "w") as stderr:
+        if not is_open:
+            stderr.close()
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with interrupts(lambda: asked.append(1)):
+            signal.raise_signal(signal.SIGINT)
+    assert asked == [1]
+
+
 def test_an_interrupt_that_nothing_takes_is_exit_code_130(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_reader: object) -> None:
         raise KeyboardInterrupt
@@ -379,6 +395,16 @@ def test_the_demo_shows_a_ledger_whose_sums_are_right() -> None:
     assert re.search(
         r"✓ [\d,]+ messages in [\d,]+ datagrams on two lines: every sum is right, lost 0", done.stdout
     )
+
+
+def test_a_demo_that_fails_leaves_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("feedhandler.cli.demo.receive", fail)
+    before = threading.active_count()
+    assert main(["demo", "--seconds", "3600", "--json"]) == 130
+    wait_until(lambda: threading.active_count() == before)
 
 
 def test_the_demo_for_machines_is_one_object() -> None:

@@ -49,8 +49,10 @@ def demo(
         with sending, interrupts(sending.stop):
             timer = threading.Timer(seconds, sending.stop)
             timer.start()
-            receive(feed, prices.take, look, duration_s=seconds + _PATIENCE_S)
-            timer.cancel()
+            try:
+                receive(feed, prices.take, look, duration_s=seconds + _PATIENCE_S)
+            finally:
+                timer.cancel()
         report = feed.report()
     wrong = list(_wrong(report, prices, generator))
     json: dict[str, Any] = {**msgspec.to_builtins(report), "wrong": wrong}

@@ -4,8 +4,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+_STOPPING = b"stopping; once more to end at once\n"
 
 
 @contextmanager
@@ -24,10 +26,9 @@ def interrupts(stop: Callable[[], None]) -> Iterator[None]:
         if is_asked:
             raise KeyboardInterrupt
         is_asked = True
-        os.write(
-            sys.stderr.fileno(), b"stopping; once more to end at once\n"
-        )  # whoever prints may be interrupted
         stop()
+        with suppress(OSError, ValueError):  # standard error may be closed, or nobody read it any more
+            os.write(sys.stderr.fileno(), _STOPPING)  # not by `print`: whoever prints may be interrupted
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, ask) for number in numbers]
