@@ -14,6 +14,7 @@ pub mod arbitrate;
 pub mod batch;
 pub mod bench;
 pub mod book;
+pub mod break_off;
 pub mod cache_padded;
 pub mod capture;
 pub mod clock;

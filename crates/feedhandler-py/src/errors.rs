@@ -14,8 +14,11 @@ fn exception<'py>(py: Python<'py>, name: &str, context: impl PyCallArgs<'py>) ->
     made.map_or_else(|failure| failure, PyErr::from_value)
 }
 
-/// A file that cannot be read.
+/// A file that cannot be read; or what a signal's handler raised meanwhile.
 pub fn capture_error(py: Python<'_>, error: &CaptureError) -> PyErr {
+    if let Some(raised) = error.broken_off().and_then(|broken_off| broken_off.reason::<PyErr>()) {
+        return raised.clone_ref(py);
+    }
     exception(py, "CaptureError", (error.path().display().to_string(), error.reason()))
 }
 

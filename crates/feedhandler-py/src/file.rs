@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use feedhandler_core::arbitrate::ArbiterOptions;
+use feedhandler_core::break_off::{ASK_EVERY, BrokenOff, asking};
 use feedhandler_core::capture::CaptureStats;
 use feedhandler_core::faults::{FaultsSpec, Truth};
 use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions};
@@ -18,6 +19,7 @@ use crate::batch::Batch;
 use crate::errors::{capture_error, fault_error};
 use crate::filter::{Instrument, filter};
 use crate::plan::Plan;
+use crate::signals::heeding_signals;
 
 /// Reads a capture, or a file of bare messages, into batches.
 #[pyclass(frozen, module = "feedhandler._core")]
@@ -26,6 +28,17 @@ pub struct FileReader(Mutex<FileFeed>);
 impl FileReader {
     fn feed(&self) -> MutexGuard<'_, FileFeed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next batch. Handlers of signals run without our lock: they may ask how far we are.
+    fn read_on(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
+        loop {
+            let break_off = || Err(BrokenOff::default());
+            match py.detach(|| asking(ASK_EVERY, break_off, || self.feed().next_batch())) {
+                Err(error) if error.broken_off().is_some() => py.check_signals()?,
+                read => return read.map(|batch| batch.map(Batch)).map_err(|error| capture_error(py, &error)),
+            }
+        }
     }
 }
 
@@ -55,7 +68,7 @@ impl FileReader {
         let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
         let arbiter = ArbiterOptions { grace_ns, is_grace_adaptive, window_packets, window_bytes };
         let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels };
-        let feed = FileFeed::open(Path::new(path), &plan.0, &options);
+        let feed = heeding_signals(py, || FileFeed::open(Path::new(path), &plan.0, &options));
         let mut feed = feed.map_err(|error| capture_error(py, &error))?;
         if let Some(filter) = filter {
             feed.filter_by(filter);
@@ -68,11 +81,11 @@ impl FileReader {
     }
 
     fn next_batch(&self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        let batch = py.detach(|| self.feed().next_batch()).map_err(|error| capture_error(py, &error))?;
+        let batch = self.read_on(py)?;
         if batch.is_none() {
             py.detach(|| self.feed().close_truth()).map_err(|error| fault_error(py, &error))?;
         }
-        Ok(batch.map(Batch))
+        Ok(batch)
     }
 
     #[getter]
@@ -134,6 +147,6 @@ pub fn capture_is_closed(py: Python<'_>, path: &str) -> PyResult<bool> {
 #[pyfunction]
 #[pyo3(signature = (path, /))]
 pub fn capture_info(py: Python<'_>, path: &str) -> PyResult<Cow<'static, [u8]>> {
-    let info = py.detach(|| CaptureInfo::read(Path::new(path)));
+    let info = heeding_signals(py, || CaptureInfo::read(Path::new(path)));
     json(&info.map_err(|error| capture_error(py, &error))?)
 }

@@ -11,6 +11,7 @@ mod filter;
 mod generate;
 mod live;
 mod plan;
+mod signals;
 
 use pyo3::prelude::*;
 

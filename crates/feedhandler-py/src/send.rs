@@ -23,6 +23,7 @@ use pyo3::types::PyBytes;
 
 use crate::errors::{capture_error, fault_error, send_error};
 use crate::file::{faults_of, json, open_truth};
+use crate::signals::heeding_signals;
 
 type Address = (String, u16);
 type UdpSender = CoreSender<UdpTransmit, Monotonic>;
@@ -82,10 +83,11 @@ impl Sender {
     ) -> PyResult<Cow<'static, [u8]>> {
         let pacing = pacing(speed, packets_per_second)?;
         let files: FilesSpec = serde_json::from_slice(files).map_err(value_error)?;
-        py.detach(|| files.check(&self.routes, pacing)).map_err(|error| file_error(py, &error))?;
+        heeding_signals(py, || files.check(&self.routes, pacing)).map_err(|error| file_error(py, &error))?;
         let faults = faults.map(|faults| self.injector(py, faults, truth.as_deref())).transpose()?;
-        let routes = Arc::clone(&self.routes);
-        let pending = self.worker.submit(move |sender| replay_files(&files, &routes, pacing, faults, sender));
+        let (routes, control) = (Arc::clone(&self.routes), Arc::clone(&self.control));
+        let replay = move |sender: &mut UdpSender| replay_files(&files, &routes, pacing, faults, sender);
+        let pending = self.worker.submit(move |sender| control.until_stopped(|| replay(sender)));
         let replayed = self.wait(py, on_progress.as_ref(), pending)?.map_err(|error| send_error(py, &error))?;
         json(&replayed)
     }

@@ -36,6 +36,13 @@ impl Block {
     }
 }
 
+/// A block that is being passed over: what is left of it, should that be broken off.
+pub(super) struct Passing {
+    block: Block,
+    start_bytes: u64,
+    left: u64,
+}
+
 /// Start of a packet block's body, from the source's position.
 pub(super) const BODY_START: usize = HEAD_BYTES;
 
@@ -45,15 +52,18 @@ pub(super) const BODY_START: usize = HEAD_BYTES;
 pub(super) fn next(
     source: &mut Source,
     order: &mut ByteOrder,
+    passing: &mut Option<Passing>,
     stats: &mut CaptureStats,
 ) -> Result<Option<Block>, CaptureError> {
+    if passing.is_some() {
+        return pass_over(source, passing, stats);
+    }
     let Some((block, length)) = head(source.fill(HEAD_BYTES + TAIL_BYTES)?, order) else {
         stats.truncated = no_head(source);
         return Ok(None);
     };
     if block.size > BLOCK_BYTES_MAX {
-        let is_passed = pass_over(source, block, stats)?;
-        return Ok(is_passed.then_some(Block { size: 0, ..block }));
+        return begin_passing(source, block, passing, stats);
     }
     let bytes = source.fill(block.size + SLACK_BYTES)?;
     if u32_at(bytes, block.body().end, *order) == Some(length) && length >= 12 {
@@ -77,21 +87,40 @@ fn head(bytes: &[u8], order: &mut ByteOrder) -> Option<(Block, u32)> {
     Some((Block { kind: BlockKind::of(block_type), size }, length))
 }
 
-/// Passes over a block too large to be looked at; false, with the reason in `stats`, where it cannot be done without.
+/// Passes over a block too large to be looked at; none, with the reason in `stats`, where it cannot be done without.
 #[cold]
-fn pass_over(source: &mut Source, block: Block, stats: &mut CaptureStats) -> Result<bool, CaptureError> {
-    let expected = format!("a block ({}) of at most {BLOCK_BYTES_MAX} bytes", block.kind.code());
+fn begin_passing(
+    source: &mut Source,
+    block: Block,
+    passing: &mut Option<Passing>,
+    stats: &mut CaptureStats,
+) -> Result<Option<Block>, CaptureError> {
     if block.kind.is_needed() {
+        let expected = format!("a block ({}) of at most {BLOCK_BYTES_MAX} bytes", block.kind.code());
         stats.truncated = Some(source.misfit(&expected, &format!("one of {} bytes", block.size)));
-        return Ok(false);
+        return Ok(None);
     }
-    let start_bytes = source.offset_bytes();
-    if source.skip(block.size as u64)? < block.size as u64 {
+    *passing = Some(Passing { block, start_bytes: source.offset_bytes(), left: block.size as u64 });
+    pass_over(source, passing, stats)
+}
+
+/// Goes on to pass over a block.
+#[cold]
+fn pass_over(
+    source: &mut Source,
+    passing: &mut Option<Passing>,
+    stats: &mut CaptureStats,
+) -> Result<Option<Block>, CaptureError> {
+    if let Some(passing) = passing {
+        source.skip(&mut passing.left)?;
+    }
+    let Some(Passing { block, start_bytes, left }) = passing.take() else { return Ok(None) };
+    if left > 0 {
         let expected = format!("the rest of a block of {} bytes that begins at byte {start_bytes}", block.size);
         stats.truncated = Some(source.shortfall(&expected));
-        return Ok(false);
+        return Ok(None);
     }
-    Ok(true)
+    Ok(Some(Block { size: 0, ..block }))
 }
 
 #[cold]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::break_off::BrokenOff;
+
 /// A file that cannot be opened, read or recognised.
 #[derive(Debug)]
 pub enum CaptureError {
@@ -37,6 +39,15 @@ impl CaptureError {
 
     pub(crate) fn not_writable(path: &Path, source: io::Error) -> Self {
         Self::NotWritable { path: path.to_path_buf(), source }
+    }
+
+    /// Whether reading was broken off and may go on, rather than having failed.
+    #[must_use]
+    pub fn broken_off(&self) -> Option<&BrokenOff> {
+        match self {
+            Self::Io { source, .. } => BrokenOff::of(source),
+            Self::NotACapture { .. } | Self::NotWritable { .. } => None,
+        }
     }
 
     /// The file.

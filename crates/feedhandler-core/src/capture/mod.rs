@@ -43,6 +43,9 @@ use pcapng::Pcapng;
 use record::Record;
 use stats::Miss;
 
+/// Records or blocks between two times that somebody is asked whether to break off.
+const RECORDS_UNASKED: u64 = 1024;
+
 /// One capture file, read from its beginning to its end.
 ///
 /// No damage in the file is an error: reading ends where the file can no longer be understood, what precedes is handed
@@ -121,15 +124,19 @@ impl Capture {
     /// ([`CaptureStats::truncated`]).
     ///
     /// # Errors
-    /// [`CaptureError::Io`] where an uncompressed pipe cannot be read; never for damage in the file.
+    /// [`CaptureError::Io`] where an uncompressed pipe cannot be read; never for damage in the file. Where reading was
+    /// broken off ([`break_off`](crate::break_off)), the next call goes on.
     pub fn next_datagram(&mut self) -> Result<Option<Datagram<'_>>, CaptureError> {
-        while let Some(record) = self.next_record()? {
+        loop {
+            if self.stats.records.is_multiple_of(RECORDS_UNASKED) {
+                self.source.may_go_on()?;
+            }
+            let Some(record) = self.next_record()? else { return Ok(None) };
             match locate(self.source.unread(), &record) {
                 Ok(found) => return Ok(Some(self.hand_out(&found))),
                 Err(miss) => self.stats.miss(miss, record.was_snapped()),
             }
         }
-        Ok(None)
     }
 
     /// What was met so far.

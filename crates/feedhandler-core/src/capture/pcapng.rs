@@ -1,7 +1,8 @@
 //! The block capture format: sections of blocks, each section in its own byte order and with its own interfaces
 //! (draft-ietf-opsawg-pcapng, sections 3 and 4).
 
-use super::block::{self, BODY_START};
+use super::RECORDS_UNASKED;
+use super::block::{self, BODY_START, Passing};
 use super::block_kind::BlockKind;
 use super::clock::{Clock, Resolution};
 use super::error::CaptureError;
@@ -32,6 +33,8 @@ pub(super) struct Pcapng {
     ports: Vec<Port>,
     /// Bytes of the block met last, still ahead of the source's position.
     pending: usize,
+    /// A block that is being passed over.
+    passing: Option<Passing>,
 }
 
 /// What a packet block needs of its interface.
@@ -44,7 +47,7 @@ struct Port {
 
 impl Pcapng {
     pub(super) fn new() -> Self {
-        Self { order: ByteOrder::Little, ports: Vec::new(), pending: 0 }
+        Self { order: ByteOrder::Little, ports: Vec::new(), pending: 0, passing: None }
     }
 
     /// The next packet record, with slack behind its frame unless the file ends there.
@@ -54,9 +57,12 @@ impl Pcapng {
         source: &mut Source,
         stats: &mut CaptureStats,
     ) -> Result<Option<Record>, CaptureError> {
-        loop {
+        for blocks in 1_u64.. {
+            if blocks.is_multiple_of(RECORDS_UNASKED) {
+                source.may_go_on()?;
+            }
             source.consume(std::mem::take(&mut self.pending));
-            let Some(block) = block::next(source, &mut self.order, stats)? else { return Ok(None) };
+            let Some(block) = block::next(source, &mut self.order, &mut self.passing, stats)? else { return Ok(None) };
             stats.blocks.count(block.kind);
             self.pending = block.size;
             let body = source.unread().get(block.body()).unwrap_or_default();
@@ -72,6 +78,7 @@ impl Pcapng {
                 stats.malformed_record += 1;
             }
         }
+        Ok(None)
     }
 
     #[inline]

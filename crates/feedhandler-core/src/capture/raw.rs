@@ -1,10 +1,16 @@
 //! A file as it lies on disk, before any decompression: mapped where the operating system can, read where it cannot.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, ErrorKind, Read};
 use std::ops::Deref;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use memmap2::{Advice, Mmap};
+
+use crate::break_off::{self, ASK_EVERY};
+use crate::wait::{poll, readable};
 
 /// A whole file within reach of a pointer.
 pub(super) enum Bytes {
@@ -30,12 +36,28 @@ impl AsRef<[u8]> for Bytes {
     }
 }
 
+/// Something that is read as it comes, and for which nobody waits who has a reason not to.
+pub(super) struct Pipe(File);
+
+impl Read for Pipe {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            poll(&mut [readable(self.0.as_fd())], ASK_EVERY); // system call
+            match self.0.read(into) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                read => return read,
+            }
+            break_off::ask()?;
+        }
+    }
+}
+
 /// A source of bytes that says how far it was read.
 pub(super) enum Raw {
     Whole(Cursor<Bytes>),
     /// A pipe, or a file system without mapping.
     Pipe {
-        reader: BufReader<Chain<Cursor<Vec<u8>>, File>>,
+        reader: BufReader<Chain<Cursor<Vec<u8>>, Pipe>>,
         taken_bytes: u64,
     },
 }
@@ -44,15 +66,17 @@ pub(super) enum Raw {
 const PEEK_BYTES: u64 = 4;
 
 impl Raw {
-    pub(super) fn open(mut file: File) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        // Non-blocking: a pipe that nobody writes to yet would keep us here, where nobody can be asked.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
         if file.metadata()?.is_file()
             && let Some(map) = map(&file)
         {
             return Ok(Self::whole(Bytes::Mapped(map)));
         }
-        let mut head = Vec::new();
-        file.by_ref().take(PEEK_BYTES).read_to_end(&mut head)?;
-        Ok(Self::Pipe { reader: BufReader::new(Cursor::new(head).chain(file)), taken_bytes: 0 })
+        let (mut pipe, mut head) = (Pipe(file), Vec::new());
+        pipe.by_ref().take(PEEK_BYTES).read_to_end(&mut head)?;
+        Ok(Self::Pipe { reader: BufReader::new(Cursor::new(head).chain(pipe)), taken_bytes: 0 })
     }
 
     pub(super) fn whole(bytes: Bytes) -> Self {

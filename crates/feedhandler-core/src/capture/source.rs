@@ -1,6 +1,5 @@
 //! Where the bytes of a file come from: a map of it, or a window over what it decompresses to.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use super::error::CaptureError;
 use super::kind::FileKind;
 use super::raw::{Bytes, Raw};
 use super::stream::{Compression, Stream};
+use crate::break_off;
 
 /// The decompressed bytes of one file, from its beginning to its end.
 ///
@@ -35,8 +35,7 @@ impl Source {
     /// # Errors
     /// [`CaptureError::Io`] where the operating system refuses.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        let raw = File::open(path).and_then(Raw::open);
-        raw.and_then(|raw| Self::new(path, raw)).map_err(|error| CaptureError::io(path, error))
+        Raw::open(path).and_then(|raw| Self::new(path, raw)).map_err(|error| CaptureError::io(path, error))
     }
 
     /// The bytes of a file that is in memory.
@@ -94,21 +93,26 @@ impl Source {
         }
     }
 
-    /// Moves past `count` bytes, readable yet or not; the number skipped is smaller only at the end of the file.
+    /// Moves past `left` bytes, readable yet or not, and takes them off; some are left only at the end of the file, or of
+    /// what was broken off.
     ///
     /// # Errors
     /// As [`Source::fill`].
-    pub fn skip(&mut self, count: u64) -> Result<u64, CaptureError> {
-        let mut left = count;
-        while left > 0 {
-            let step = self.fill(1)?.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+    pub fn skip(&mut self, left: &mut u64) -> Result<(), CaptureError> {
+        while *left > 0 {
+            let step = self.fill(1)?.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
             if step == 0 {
                 break;
             }
             self.consume(step);
-            left -= step as u64;
+            *left -= step as u64;
         }
-        Ok(count - left)
+        Ok(())
+    }
+
+    /// To be called now and then by what may take long, see [`break_off`].
+    pub(crate) fn may_go_on(&self) -> Result<(), CaptureError> {
+        break_off::ask().map_err(|error| CaptureError::io(&self.path, error))
     }
 
     /// Why the compressed data ended before its time, once it has.

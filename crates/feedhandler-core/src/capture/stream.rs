@@ -6,6 +6,7 @@ use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder as ZstdDecoder;
 
 use super::raw::Raw;
+use crate::break_off::{self, BrokenOff};
 
 /// How a file is compressed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,7 @@ impl Stream {
             self.buffer.resize(want, 0);
         }
         while self.end < want && !self.ended {
+            break_off::ask()?;
             self.read_once()?;
         }
         Ok(())
@@ -111,7 +113,7 @@ impl Stream {
         match (result, codec) {
             (Ok(0), _) => self.ended = true,
             (Ok(count), _) => self.end += count,
-            (Err(error), _) if error.kind() == ErrorKind::Interrupted => {}
+            (Err(error), _) if BrokenOff::of(&error).is_some() => return Err(error),
             (Err(error), Some(codec)) => self.fail(codec, &error),
             (Err(error), None) => return Err(error),
         }

@@ -139,9 +139,18 @@ impl FileFeed {
     /// The next batch; none at the end.
     ///
     /// # Errors
-    /// [`CaptureError`] where the file cannot be read any more; never for damage inside it.
+    /// [`CaptureError`] where the file cannot be read any more; never for damage inside it. Where reading was broken off
+    /// ([`break_off`](crate::break_off)), the next call goes on.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, CaptureError> {
         let began = Instant::now();
+        let filled = self.fill();
+        self.elapsed += began.elapsed();
+        filled?;
+        Ok(self.pipeline.has_content().then(|| self.pipeline.take_batch()))
+    }
+
+    /// Reads until there is a batch, or the file is over.
+    fn fill(&mut self) -> Result<(), CaptureError> {
         while !self.is_over && !self.pipeline.is_full() {
             self.is_over = !match &mut self.input {
                 Input::Capture(input) => input.read(&mut self.pipeline)?,
@@ -151,9 +160,7 @@ impl FileFeed {
                 self.pipeline.finish();
             }
         }
-        let batch = self.pipeline.has_content().then(|| self.pipeline.take_batch());
-        self.elapsed += began.elapsed();
-        Ok(batch)
+        Ok(())
     }
 
     /// Ends the truth of what faults did; to be called behind the last batch, or where no more are wanted.
@@ -257,6 +264,7 @@ const WINDOW_BYTES: usize = SLAB_BYTES + (80 << 10);
 impl MessagesInput {
     /// Takes a slab of messages in; false at the end.
     fn read(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
+        self.source.may_go_on()?;
         let plan = Arc::clone(pipeline.plan());
         let MessagesPlan::Binary(messages) = &plan.messages else { return Ok(false) };
         let offset = self.source.offset_bytes();

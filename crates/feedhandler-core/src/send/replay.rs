@@ -124,6 +124,8 @@ impl<'a, T: Transmit, C: Clock> Replay<'a, T, C> {
         }
         match ended {
             Err(ReplayError::Send(Halt::Stopped)) => self.replayed.stopped = true,
+            // Reading was broken off.
+            Err(ReplayError::Source(_)) if self.sender.is_stopped() => self.replayed.stopped = true,
             other => other?,
         }
         Ok(self.replayed)

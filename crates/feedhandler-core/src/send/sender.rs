@@ -11,6 +11,7 @@ use super::batch::{Batch, MAX_PAYLOAD_BYTES};
 use super::clock::{Clock, DeadlineWait, wait_until};
 use super::report::{DestinationReport, SendReport};
 use super::transmit::Transmit;
+use crate::break_off::{ASK_EVERY, BrokenOff, asking};
 use crate::latency::{histogram, percentiles};
 
 /// Pause before a datagram that the kernel had no buffer for is offered again.
@@ -29,6 +30,15 @@ pub struct Control {
     pub position: AtomicU64,
     /// How much there is to read; 0 where nobody knows.
     pub total: AtomicU64,
+}
+
+impl Control {
+    /// Does `work`; what it reads is broken off once [`Control::stop`] is set.
+    pub fn until_stopped<R>(self: &Arc<Self>, work: impl FnOnce() -> R) -> R {
+        let control = Arc::clone(self);
+        let ask = move || if control.stop.load(Ordering::Relaxed) { Err(BrokenOff::default()) } else { Ok(()) };
+        asking(ASK_EVERY, ask, work)
+    }
 }
 
 /// Why sending ended before its end.

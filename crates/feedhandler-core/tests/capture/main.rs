@@ -1,6 +1,7 @@
 //! Capture files as their reader sees them: everything goes in as the bytes of a file, and comes out as datagrams and
 //! counts.
 
+mod broken_off;
 mod damage;
 mod files;
 mod packets;
