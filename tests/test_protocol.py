@@ -31,6 +31,8 @@ def test_ships_the_protocols_it_names() -> None:
         "iex-tops",
         "itch50",
         "msgpack",
+        "nasdaq-bbo",
+        "nasdaq-nls-plus",
         "nyse-xdp",
     )
 

@@ -1,17 +1,42 @@
-"""NYSE XDP, Cboe PITCH and IEX DEEP+: every message type, from bytes made by hand to the row."""
+"""XDP, PITCH, DEEP+, BBO and NLS Plus: every message type, from bytes made by hand to the row."""
 
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import delivered
 import pytest
 from delivered import LEADING_COLUMNS, Row
-from venue_examples import DEEP_PLUS, PITCH, SHORTER, XDP, Example, Value
+from venue_examples import BBO, DEEP_PLUS, NLS_PLUS, PITCH, SHORTER, XDP, Example, Value
 
 import feedhandler as fh
 
-EXAMPLES: dict[str, list[Example]] = {"nyse-xdp": XDP, "cboe-pitch": PITCH, "iex-deep-plus": DEEP_PLUS}
+EXAMPLES: dict[str, list[Example]] = {
+    "nyse-xdp": XDP,
+    "cboe-pitch": PITCH,
+    "iex-deep-plus": DEEP_PLUS,
+    "nasdaq-bbo": BBO,
+    "nasdaq-nls-plus": NLS_PLUS,
+}
+
+
+class Framing(NamedTuple):
+    """Byte order, type of a message's length, and how many bytes that does not count."""
+
+    order: str
+    length: str
+    excludes: int = 0
+
+
+FRAMING = {
+    "nyse-xdp": Framing("<", "H"),
+    "cboe-pitch": Framing("<", "B"),
+    "iex-deep-plus": Framing("<", "H", 2),
+    "nasdaq-bbo": Framing(">", "H", 2),
+    "nasdaq-nls-plus": Framing(">", "H", 2),
+}
 SEQUENCE = 77
 SENT_S, SENT_NS = 1_506_696_094, 876_822_130
 
@@ -24,6 +49,8 @@ def packet(protocol: str, *messages: bytes) -> bytes:
             return struct.pack("<HBBIII", 16 + len(body), 11, count, SEQUENCE, SENT_S, SENT_NS) + body
         case "cboe-pitch":
             return struct.pack("<HBBI", 8 + len(body), count, 5, SEQUENCE) + body
+        case "nasdaq-bbo" | "nasdaq-nls-plus":
+            return b"20230822A " + struct.pack(">QH", SEQUENCE, count) + body
         case _:
             sent_ns = SENT_S * 10**9 + SENT_NS
             header = struct.pack("<BxHIIHHqqq", 1, 0x8005, 1, 9, len(body), count, 0, SEQUENCE, sent_ns)
@@ -33,34 +60,24 @@ def packet(protocol: str, *messages: bytes) -> bytes:
 def message(protocol: str, example: Example) -> bytes:
     """Return a message with its length in front."""
     _, length, form, values = example
-    size = {"nyse-xdp": "H", "cboe-pitch": "B", "iex-deep-plus": "H"}[protocol]
-    # IEX-TP does not count the length itself.
-    counted = length - 2 if protocol == "iex-deep-plus" else length
-    encoded = struct.pack(f"<{size}{form}", counted, *padded(form, values))
+    framing = FRAMING[protocol]
+    counted = length - framing.excludes
+    encoded = struct.pack(framing.order + framing.length, counted) + encode(framing.order, form, values)
     assert len(encoded) == length
     return encoded
 
 
-def padded(form: str, values: Sequence[Value]) -> list[Value]:
-    """Return the values with text padded by spaces; a single character that is none is a zero."""
-    kinds = [kind for kind in form if kind.isalpha() and kind != "x"]
-    widths = [int(digits or 1) for digits in _digits(form)]
-    return [
-        value.ljust(width, b" " if kind == "s" else b"\0") if isinstance(value, bytes) else value
-        for value, kind, width in zip(values, kinds, widths, strict=True)
-    ]
-
-
-def _digits(form: str) -> list[str]:
-    found, digits = [], ""
-    for character in form:
-        if character.isdigit():
-            digits += character
-            continue
-        if character != "x":
-            found.append(digits)
-        digits = ""
-    return found
+def encode(order: str, form: str, values: Sequence[Value]) -> bytes:
+    """Return values as `struct` writes them; T is a time of six bytes, and text is padded by spaces."""
+    left, encoded = iter(values), b""
+    for width, kind in re.findall(r"(\d*)([A-Za-z])", form):
+        value = b"" if kind == "x" else next(left)
+        if isinstance(value, bytes):
+            encoded += value.ljust(int(width or 1), b" " if kind == "s" else b"\0")
+        else:
+            encoded += value.to_bytes(6) if kind == "T" else struct.pack(order + kind, value)
+    assert not list(left)
+    return encoded
 
 
 def rows(found: delivered.Delivered) -> list[tuple[str, Row]]:
@@ -123,15 +140,9 @@ def test_every_truncation_of_a_message(protocol: str, example: Example, tmp_path
 
 def shortened(protocol: str, whole: bytes, length: int) -> bytes:
     """Return the beginning of a message, whose length says so."""
-    cut = bytearray(whole[:length])
-    match protocol:
-        case "nyse-xdp":
-            cut[:2] = length.to_bytes(2, "little")
-        case "cboe-pitch":
-            cut[0] = length
-        case _:
-            cut[:2] = (length - 2).to_bytes(2, "little")
-    return bytes(cut)
+    framing = FRAMING[protocol]
+    front = struct.pack(framing.order + framing.length, length - framing.excludes)
+    return front + whole[len(front) : length]
 
 
 @pytest.mark.parametrize(("protocol", "name", "length"), SHORTER)

@@ -49,6 +49,8 @@ protocols! {
     iex_deep_plus, "iex-deep-plus.json", "IEX DEEP+.";
     nyse_xdp, "nyse-xdp.json", "NYSE XDP.";
     cboe_pitch, "cboe-pitch.json", "Cboe Multicast PITCH.";
+    nasdaq_bbo, "nasdaq-bbo.json", "Nasdaq, BX and PSX BBO.";
+    nasdaq_nls_plus, "nasdaq-nls-plus.json", "Nasdaq NLS Plus.";
     msgpack, "msgpack.json", "Our own msgpack feed.";
     crypto_trades, "crypto_trades.json", "msgpack by key, without packets: the example of a protocol that a user adds.";
 }

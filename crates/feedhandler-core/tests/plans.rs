@@ -3,7 +3,7 @@
 use feedhandler_core::plan::Plan;
 
 /// Name of the protocol, its specification, its number of tables, and the codes of its messages.
-const PLANS: [(&str, &str, usize, &str); 10] = [
+const PLANS: [(&str, &str, usize, &str); 12] = [
     ("itch50", include_str!("plans/itch50.json"), 23, "S R H Y L V W K J h A F E C X D U P Q B I N O"),
     ("iex-tops", include_str!("plans/iex-tops.json"), 11, "S D H I O P Q T X B A"),
     ("iex-deep", include_str!("plans/iex-deep.json"), 12, "S D H I O P E 8 5 T X B A"),
@@ -21,6 +21,8 @@ const PLANS: [(&str, &str, usize, &str); 10] = [
         "1 2 3 4 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 128 129 130 131 149 150 151 152 157 158 173 174 175 177 188 \
          189 209 210",
     ),
+    ("nasdaq-bbo", include_str!("plans/nasdaq-bbo.json"), 11, "S R H Y V W K h Q A N"),
+    ("nasdaq-nls-plus", include_str!("plans/nasdaq-nls-plus.json"), 14, "S R H Y V W k h e o b g p i"),
     ("cme-mdp3", include_str!("plans/cme-mdp3.json"), 5, "3 4 7"),
     ("everything", include_str!("plans/everything.json"), 7, "300 2 65535"),
     ("msgpack", include_str!("plans/msgpack.json"), 7, "1 2 3 4 5 6 7"),

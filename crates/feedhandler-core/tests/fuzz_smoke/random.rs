@@ -107,12 +107,14 @@ datagrams!(
     cboe_pitch,
     cme_mdp3,
     everything,
+    nasdaq_bbo,
+    nasdaq_nls_plus,
     msgpack,
     crypto_trades
 );
 
 /// Protocols of which there is a target.
-const DATAGRAMS: [&str; 10] = [
+const DATAGRAMS: [&str; 12] = [
     "itch50",
     "iex_tops",
     "iex_deep",
@@ -121,6 +123,8 @@ const DATAGRAMS: [&str; 10] = [
     "cboe_pitch",
     "cme_mdp3",
     "everything",
+    "nasdaq_bbo",
+    "nasdaq_nls_plus",
     "msgpack",
     "crypto_trades",
 ];
