@@ -17,6 +17,7 @@ pub mod book;
 pub mod break_off;
 pub mod cache_padded;
 pub mod capture;
+pub mod chance;
 pub mod clock;
 pub mod decode;
 pub mod digest;

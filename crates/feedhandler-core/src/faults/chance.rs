@@ -1,27 +1,27 @@
-//! The random numbers of faults: a fixed algorithm, so that a seed means the same in every version and on every machine.
+//! The random numbers of faults: each fault on each line has a sequence of its own.
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): a counter whose values are mixed.
+use crate::chance::Chance as Numbers;
+
+/// See the module's documentation.
 #[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
+pub(super) struct Chance(Numbers);
 
+/// Keeps the sequences of neighbours apart.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Chance {
     /// The sequence of one fault on one line.
     pub fn new(seed: u64, fault: usize, line: usize) -> Self {
-        let mut chance = Self(seed);
+        let mut numbers = Numbers::new(seed);
         for number in [fault, line] {
-            chance = Self(chance.next() ^ (number as u64).wrapping_mul(STEP));
+            numbers = Numbers::new(numbers.bits() ^ (number as u64).wrapping_mul(STEP));
         }
-        chance
+        Self(numbers)
     }
 
     /// The next number.
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(STEP);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.bits()
     }
 
     /// True in a share `p` of all cases.
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_seed_means_the_same_for_ever() {
-        let mut chance = Chance(0);
+        let mut chance = Chance(Numbers::new(0));
         assert_eq!([chance.next(), chance.next()], [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4]);
         let mut own = Chance::new(1, 2, 3);
         assert_eq!(own.next(), Chance::new(1, 2, 3).next());

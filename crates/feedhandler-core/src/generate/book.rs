@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use super::chance::Chance;
+use crate::chance::Chance;
 
 /// Which side of a book an order is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! An instrument: its name, its book, and the value that its orders gather around.
 
 use super::book::{Book, Side};
-use super::chance::Chance;
 use super::message::Best;
+use crate::chance::Chance;
 
 /// Ten-thousandths of the currency in a tick: a cent.
 pub const TICK: u32 = 100;

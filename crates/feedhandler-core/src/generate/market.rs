@@ -4,9 +4,9 @@
 //! (an order that takes from several others, say) is told over as many calls.
 
 use super::book::{Order, Place, Side};
-use super::chance::Chance;
 use super::instrument::{Instrument, LOT};
 use super::message::{About, Message};
+use crate::chance::Chance;
 
 /// Orders that gather in a book: where there are fewer more come, and where there are more more go; never twice as many.
 const USUAL_ORDERS: u32 = 120;

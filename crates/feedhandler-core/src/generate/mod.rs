@@ -1,12 +1,11 @@
 //! A synthetic market and its feed, from a seed: what tests, demonstrations and benchmarks receive, and the true books
 //! that they must end with.
 //!
-//! In the order of the data's way: [`Chance`] decides, [`Market`] says what happens, a [`Wire`] writes it down, a
+//! In the order of the data's way: [`Chance`](crate::chance::Chance) decides, [`Market`] says what happens, a [`Wire`] writes it down, a
 //! [`Generator`] makes packets of it, and [`write_file`] a capture of two lines. Sans-I/O but for the last; the same seed
 //! gives the same bytes on every machine.
 
 mod book;
-mod chance;
 mod eastern;
 mod file;
 mod generator;
@@ -24,7 +23,6 @@ mod snapshot;
 mod truth;
 
 pub use book::{Book, Level, Order, Side};
-pub use chance::Chance;
 pub use eastern::midnight_ns;
 pub use file::{Limit, Progress, Written, write_file};
 pub use generator::{Generator, HEARTBEAT_NS, Made};

@@ -1,6 +1,6 @@
 //! When things happen: calm, and bursts in which they come eight times as fast as on average.
 
-use super::chance::Chance;
+use crate::chance::Chance;
 
 /// Messages after which a burst is over, and after which one begins, on average: a third of them come in bursts.
 const BURST_MESSAGES: u32 = 100;
