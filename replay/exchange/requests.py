@@ -35,7 +35,7 @@ class Requests(msgspec.Struct, frozen=True):
     nothing_asked
         For no message.
     too_old
-        For messages that are not kept any more, or were never.
+        For messages that are not kept any more, or never were.
     not_sent_yet
         For messages that are still to come.
     too_many

@@ -3,6 +3,7 @@
 import threading
 from bisect import bisect_right
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Literal
 
 from replay.generator import Packet
@@ -36,6 +37,7 @@ class Store:
         self._packets: list[Packet] = []
         self._sequences: list[int] = []
         self._oldest = 0
+        self._next_sequence = 0
 
     @property
     def session(self) -> str:
@@ -47,12 +49,19 @@ class Store:
         with self._lock:
             self._session = session
             self._packets, self._sequences, self._oldest = [], [], 0
+            self._next_sequence = 0
 
     def add(self, packets: Sequence[Packet]) -> None:
-        """Keep packets that carry on the session, each of which counts as sent from its time on."""
+        """Keep packets that carry on the session, each of which counts as sent from its time on.
+
+        Copies of what is there are left out; what is missing between packets is not answered.
+        """
         with self._lock:
-            self._packets += packets
-            self._sequences += [packet.sequence for packet in packets]
+            for packet in packets:
+                if packet.sequence >= self._next_sequence:
+                    self._packets.append(packet)
+                    self._sequences.append(packet.sequence)
+                    self._next_sequence = packet.sequence + packet.messages
             self._forget()
 
     def answer(self, request: Request, now_ns: int) -> tuple[bytes, int] | Refusal:
@@ -68,26 +77,29 @@ class Store:
             if not self._sequences or request.sequence < self._sequences[self._oldest]:
                 return "too_old" if self._sequences else "not_sent_yet"
             messages = self._find(request, now_ns)
+            last_sent = bisect_right(self._packets, now_ns, key=attrgetter("send_time_ns")) - 1
+            is_beyond = last_sent < 0 or request.sequence > self._sequences[last_sent]
         if not messages:
-            return "not_sent_yet"
+            return "not_sent_yet" if is_beyond else "too_old"
         header = Header("data", request.session, request.sequence, len(messages))
         return self._wire.header(header, now_ns) + b"".join(messages), len(messages)
 
     def _find(self, request: Request, now_ns: int) -> list[bytes]:
+        """Return the messages from a number on, up to one that is missing, not sent yet, or has no room."""
         place = bisect_right(self._sequences, request.sequence) - 1
-        room = self._packet_bytes - len(
-            self._wire.header(Header("data", request.session, *request[1:]), now_ns)
-        )
+        header = Header("data", request.session, request.sequence, request.messages)
+        room = self._packet_bytes - len(self._wire.header(header, now_ns))
         found: list[bytes] = []
-        skipped = request.sequence - self._sequences[place]
-        while place < len(self._packets) and self._packets[place].send_time_ns <= now_ns:
-            for message in self._wire.messages(self._packets[place].payload)[skipped:]:
+        for number in range(place, len(self._packets)):
+            packet = self._packets[number]
+            skipped = request.sequence + len(found) - packet.sequence
+            if packet.send_time_ns > now_ns or skipped < 0:
+                break
+            for message in self._wire.messages(packet.payload)[skipped:]:
                 room -= len(message)
                 if len(found) == request.messages or (found and room < 0):
                     return found
                 found.append(message)
-            skipped = 0
-            place += 1
         return found
 
     def _forget(self) -> None:
