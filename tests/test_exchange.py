@@ -328,6 +328,15 @@ def test_a_capture_is_published_as_it_is(
     assert exchange.books() is None
 
 
+def test_a_file_of_something_else_is_refused(tmp_path: Path, sockets: list[socket.socket]) -> None:
+    file = tmp_path / "day.pcapng"
+    Generator(1, protocol="msgpack").write(file, messages=100)
+    with pytest.raises(SendError, match="expected packets of itch50 with messages, found none"):
+        Exchange(described("itch50", sockets[:1], source=FileConfig(path=str(file), stream=ANY_PORT)))
+    with pytest.raises(fh.CaptureError, match="nowhere"):
+        Exchange(described("itch50", sockets[:1], source=FileConfig(path=str(tmp_path / "nowhere"))))
+
+
 def test_a_file_of_messages_is_published_in_packets(tmp_path: Path, sockets: list[socket.socket]) -> None:
     file = capture("itch/12302019_SNIPPET.NASDAQ_ITCH50")
     with Exchange(described("itch50", sockets[:1], source=FileConfig(path=str(file)))) as exchange:

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.console import RenderableType
 
 from feedhandler.cli import options, output
 from feedhandler.cli.quantities import size_bytes, time_ns
 from feedhandler.cli.tables import facts
-from replay.generator import LINES, Generator, Line, Progress, Protocol
+from replay.generator import LINES, Generator, Line, Progress, Protocol, Written
 
 _PROTOCOLS: dict[str, Protocol] = {"msgpack": "msgpack", "itch50": "itch50"}
 
@@ -63,14 +64,19 @@ def generate(
     if books is not None:
         books.write_bytes(generator.books_json())
     json: dict[str, Any] = {**msgspec.to_builtins(written), "elapsed_s": elapsed_s}
-    rows = {
-        "messages": f"{written.messages:,}, the same on each line",
-        "datagrams": f"{written.datagrams:,} on {lines} line{'s' * (lines > 1)}",
-        "bytes": f"{written.bytes:,}",
-        "market time": f"{(written.last_ns - written.first_ns) / 1e9:,.3f} s",
-        "made in": f"{elapsed_s:,.2f} s, {written.messages / elapsed_s:,.0f} messages a second",
-    }
-    output.result(json, facts(dict(rows)), as_json=as_json)
+    output.result(json, _table(written, lines, elapsed_s), as_json=as_json)
+
+
+def _table(written: Written, lines: int, elapsed_s: float) -> RenderableType:
+    return facts(
+        {
+            "messages": f"{written.messages:,}, the same on each line",
+            "datagrams": f"{written.datagrams:,} on {lines} line{'s' * (lines > 1)}",
+            "bytes": f"{written.bytes:,}",
+            "market time": f"{(written.last_ns - written.first_ns) / 1e9:,.3f} s",
+            "made in": f"{elapsed_s:,.2f} s, {written.messages / elapsed_s:,.0f} messages a second",
+        }
+    )
 
 
 def _protocol(name: str) -> Protocol:

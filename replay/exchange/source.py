@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from feedhandler.address import Address
+from feedhandler.errors import SendError
 from feedhandler.protocol import load
 from replay.capture import NOWHERE, Capture
 from replay.exchange.config import ExchangeConfig, FileConfig, GeneratorConfig
@@ -75,7 +76,7 @@ class FileSource:
     CaptureError
         The file cannot be read.
     SendError
-        It holds neither datagrams nor messages of the protocol.
+        It holds no messages of the protocol.
     """
 
     def __init__(self, config: ExchangeConfig, file: FileConfig, wire: Wire) -> None:
@@ -94,8 +95,9 @@ class FileSource:
         self.skipped = 0
         self._packets = self._read()
         self._next = next(self._packets, None)
-        if self._next is not None:
-            self.next_sequence = self._next.sequence
+        if self._next is None:
+            raise SendError(f"{file.path}: expected packets of {config.protocol} with messages, found none")
+        self.next_sequence = self._next.sequence
 
     def begin(self, start_ns: int) -> None:
         """Have the first packet due at a time."""
