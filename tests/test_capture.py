@@ -20,7 +20,7 @@ import pytest
 from captures import capture
 from numbered import PROTOCOL
 from test_back_pressure import Line
-from test_cli import OWN_HOST, PORTS, is_bound, running, wait_until
+from test_cli import COMMAND, OWN_HOST, PORTS, call, is_bound, on_terminal, running, wait_until
 from test_cli import live as live_lines
 from test_feed_multicast import permitted
 
@@ -290,6 +290,37 @@ def catches(pid: int, number: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     mask = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(mask.split()[1], 16) >> (number - 1) & 1)
+
+
+def test_on_a_terminal_the_live_view_tells_what_is_captured(tmp_path: Path) -> None:
+    (tmp_path / "feed.toml").write_text(live_lines())
+    out = tmp_path / "out.pcapng"
+    told = on_terminal([COMMAND, "capture", tmp_path / "feed.toml", out, "--duration", "1"])
+    for said in ("messages/s", "not written", "on the way"):
+        assert said in told
+
+
+def test_the_command_says_which_files_there_are_and_what_is_in_them(tmp_path: Path) -> None:
+    (tmp_path / "feed.toml").write_text(live_lines())
+    out = tmp_path / "out.pcapng"
+    out.touch()
+    done = call("capture", tmp_path / "feed.toml", out, "--duration", "0")
+    assert done.stderr == (
+        f"feedhandler: {out} is there already, and was not closed: feedhandler verify tells what is in it; "
+        f"writing to {tmp_path / 'out.0002.pcapng'}\n"
+    )
+    for said in (
+        "captured     0 of 0 datagrams",
+        "not written  0",
+        "out.0002.pcapng",
+        "0000000000000000",
+        "yes",
+    ):
+        assert said in done.stdout
+    refused = call("capture", tmp_path / "feed.toml", tmp_path / "out.pcap", check=1)
+    assert refused.stderr.startswith(
+        f"feedhandler: {tmp_path / 'out.pcap'}: cannot be written: expected the name"
+    )
 
 
 def test_files_that_are_there_are_left_as_they_are(day: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from numbered import PROTOCOL, packet
 from test_back_pressure import PATIENCE_S
+from test_cli import COMMAND, free_ports, is_bound, wait_until
 
 import feedhandler as fh
 from feedhandler.captured import Captured
@@ -193,6 +194,23 @@ def test_a_file_that_may_grow_no_further_is_followed_by_another(tmp_path: Path) 
     assert states[-1] == "agrees"
     assert [file.is_closed for file in captured.files] == [state == "agrees" for state in states]
     assert (report.messages, report.ledger.lost, report.ledger.is_balanced) == (2_000, 0, True)
+
+
+def test_the_command_fails_where_not_everything_was_captured(tmp_path: Path) -> None:
+    (tmp_path / "feed.toml").write_text(CONFIG.replace("127.0.0.1:0", f"127.0.0.1:{free_ports()[0]}"))
+    command = [COMMAND, "capture", tmp_path / "feed.toml", tmp_path / "out.pcapng", "--max-packets", "3000"]
+    limit = f"ulimit -f 64; exec {shlex.join(map(str, [*command, '--no-index', '--flush-seconds', '0.001']))}"
+    port = int((tmp_path / "feed.toml").read_text().split("127.0.0.1:")[1].split('"')[0])
+    with subprocess.Popen(
+        ["bash", "-c", limit], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: is_bound(port))
+        with sending(port):
+            printed, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "not all datagrams were captured: " in told
+    assert "the disk refused; File too large" in told
+    assert "disk         File too large" in printed
 
 
 def test_a_disk_without_room_is_counted_and_the_feed_goes_on(tmp_path: Path) -> None:
