@@ -7,7 +7,7 @@ use super::super::kind::SECTION_HEADER;
 use super::frame::{headers_bytes, write_headers};
 
 const INTERFACE_DESCRIPTION: u32 = 1;
-const INTERFACE_STATISTICS: u32 = 5;
+pub(super) const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
@@ -16,7 +16,7 @@ const LINKTYPE_ETHERNET: u16 = 1;
 const NANOSECONDS: u8 = 9;
 
 const OPT_ENDOFOPT: u16 = 0;
-const OPT_COMMENT: u16 = 1;
+pub(super) const OPT_COMMENT: u16 = 1;
 const SHB_USERAPPL: u16 = 4;
 const IF_NAME: u16 = 2;
 const IF_DESCRIPTION: u16 = 3;

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use super::super::options::options;
 use super::super::order::u32_at;
+use super::blocks::{INTERFACE_STATISTICS, OPT_COMMENT};
 use super::output::SEEKABLE_MAGIC;
 use crate::spec::ByteOrder::Little;
 
-const INTERFACE_STATISTICS: u32 = 5;
-const OPT_COMMENT: u16 = 1;
 /// Type, length, interface and time in front of the options, the length again behind them.
 const OPTIONS_START: usize = 20;
 const LENGTH_BYTES: usize = 4;

@@ -10,80 +10,36 @@ mod held;
 mod losses;
 mod options;
 mod proof;
+mod queue;
 mod report;
 mod section;
+mod setup;
 mod summary;
 mod words;
 mod writer;
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use options::CaptureOptions;
+pub use queue::Rotation;
 pub use report::{CaptureReport, FileReport, PreviousFile};
+pub(super) use setup::Setup;
 pub use summary::Summary;
 
-use crate::arbitrate::ArbiterOptions;
 use crate::capture::CaptureError;
-use crate::capture::write::{InterfaceDescription, Names, is_closed};
-use crate::feed::intake::ChannelSpec;
+use crate::capture::write::{Names, is_closed};
 use crate::padded::Padded;
 use crate::pipeline::Pipeline;
-use crate::plan::Plan;
-use crate::receive::{LineStats, Senders, Stopper};
+use crate::receive::{LineStats, Stopper};
 use crate::ring::{Slot, SlotFlags, SlotHeader};
-use crate::wire::LineReport;
-use chunk::{CHUNK_BYTES, Chunk, Record};
+use chunk::{Chunk, Record};
 use losses::Losses;
+use queue::Queue;
 use report::Written;
-use writer::{Order, Writer};
-
-/// What a file is made with.
-pub(super) struct Setup {
-    options: CaptureOptions,
-    plan: Arc<Plan>,
-    arbiter: ArbiterOptions,
-    channels: Vec<ChannelSpec>,
-    /// Of each line, by position in the receiver's list.
-    destinations: Vec<SocketAddr>,
-    interfaces: Vec<InterfaceDescription>,
-    senders: Arc<Senders>,
-}
-
-impl Setup {
-    /// How the lines of `reports` are captured, which carry the channels of that order.
-    pub(super) fn new(
-        options: CaptureOptions,
-        plan: &Arc<Plan>,
-        arbiter: ArbiterOptions,
-        channels: &[String],
-        reports: &[LineReport],
-        senders: Arc<Senders>,
-    ) -> Self {
-        let name = |report: &LineReport| channels.get(usize::from(report.channel)).map_or("", String::as_str);
-        let lines_of = |channel| reports.iter().filter(move |report| usize::from(report.channel) == channel);
-        let place = |report: &LineReport| (report.address.ip(), report.address.port());
-        let specs = channels
-            .iter()
-            .enumerate()
-            .map(|(channel, name)| ChannelSpec { name: name.clone(), lines: lines_of(channel).map(place).collect() });
-        Self {
-            options,
-            plan: Arc::clone(plan),
-            arbiter,
-            channels: specs.collect(),
-            destinations: reports.iter().map(|report| report.address).collect(),
-            interfaces: reports.iter().map(|report| words::interface(name(report), report)).collect(),
-            senders,
-        }
-    }
-}
+use writer::Writer;
 
 /// Copies what comes out of the ring, and hands it on.
 pub(super) struct Tap {
@@ -122,33 +78,6 @@ struct Counted {
     other_source: u64,
     after_limit: u64,
     queue_full: u64,
-}
-
-/// The way to the thread that writes, and back.
-struct Queue {
-    orders: Option<SyncSender<Order>>,
-    emptied: Receiver<Chunk>,
-    /// Chunks that have come back.
-    free: Vec<Chunk>,
-    chunks: usize,
-    in_flight: usize,
-    high_water: usize,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Asks for the next file from another thread or a signal handler.
-#[derive(Clone, Debug, Default)]
-pub struct Rotation(Arc<AtomicBool>);
-
-impl Rotation {
-    /// Has the next packet begin another file.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::AcqRel)
-    }
 }
 
 impl Tap {
@@ -243,7 +172,7 @@ impl Tap {
     pub(super) fn tick(&mut self, pipeline: &Pipeline) {
         if self.rotation.take() {
             self.hand_on(pipeline);
-            if self.queue.send(Order::Rotate).is_err() {
+            if !self.queue.rotate() {
                 self.rotation.request();
             }
         }
@@ -282,23 +211,17 @@ impl Tap {
 
     /// Nobody but the disk is waited for here: reception is over.
     fn join(&mut self, feed: Summary) -> std::thread::Result<()> {
-        let Some(orders) = self.queue.orders.take() else { return Ok(()) };
         let mut chunk = std::mem::take(&mut self.chunk);
         (chunk.settled_ns, chunk.feed) = (u64::MAX, feed);
         let losses = self.lines.iter_mut().map(|line| std::mem::take(&mut line.losses)).collect();
-        for order in [Order::Write(chunk), Order::End(losses, feed)] {
-            // It fails only where the thread has ended, which is told below.
-            let _ = orders.send(order);
-        }
-        drop(orders);
-        self.queue.thread.take().map_or(Ok(()), JoinHandle::join)
+        self.queue.end(chunk, losses, feed)
     }
 
     /// What became of everything so far.
     pub(super) fn report(&self) -> CaptureReport {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let Counted { datagrams, handed_on, other_source, after_limit, queue_full } = self.counted;
-        let bytes = |chunks: usize| (chunks * CHUNK_BYTES) as u64;
+        let (buffer_bytes, buffer_high_water_bytes) = self.queue.bytes();
         CaptureReport {
             datagrams,
             captured: written.captured,
@@ -307,8 +230,8 @@ impl Tap {
             queue_full,
             disk: written.disk,
             pending: handed_on.saturating_sub(written.captured + written.disk),
-            buffer_bytes: bytes(self.queue.chunks),
-            buffer_high_water_bytes: bytes(self.queue.high_water),
+            buffer_bytes,
+            buffer_high_water_bytes,
             disk_error: written.disk_error.clone(),
             index_error: written.index_error.clone(),
             previous: self.previous.clone(),
@@ -333,56 +256,6 @@ impl TapLine {
         self.losses.socket += socket.saturating_sub(socket_known);
         self.losses.ring += ring.saturating_sub(ring_known);
         self.drops = (socket.max(socket_known), ring.max(ring_known));
-    }
-}
-
-impl Queue {
-    fn start(writer: Writer, buffer_bytes: usize) -> io::Result<Self> {
-        let (mut queue, taken, give_back) = Self::new(buffer_bytes);
-        let thread = std::thread::Builder::new().name("fh-capture".into());
-        queue.thread = Some(thread.spawn(move || writer.run(&taken, &give_back))?);
-        Ok(queue)
-    }
-
-    /// A queue, and the writer's end of it.
-    fn new(buffer_bytes: usize) -> (Self, Receiver<Order>, Sender<Chunk>) {
-        let chunks = (buffer_bytes / CHUNK_BYTES).max(2);
-        // One more than chunks, for an order to rotate.
-        let (orders, taken) = sync_channel(chunks + 1);
-        let (give_back, emptied) = channel();
-        let (free, orders) = (Vec::with_capacity(chunks), Some(orders));
-        (Self { orders, emptied, free, chunks, in_flight: 0, high_water: 0, thread: None }, taken, give_back)
-    }
-
-    /// Replaces a chunk by an empty one and hands it on; false where as many are on their way as may be.
-    fn hand_on(&mut self, chunk: &mut Chunk) -> bool {
-        if self.orders.is_none() {
-            return false; // the capture has ended
-        }
-        let before = self.free.len();
-        self.free.extend(self.emptied.try_iter());
-        self.in_flight -= self.free.len() - before;
-        if self.in_flight >= self.chunks {
-            return false;
-        }
-        let full = std::mem::replace(chunk, self.free.pop().unwrap_or_default());
-        match self.send(Order::Write(full)) {
-            Err(Order::Write(full)) => {
-                self.free.push(std::mem::replace(chunk, full));
-                return false;
-            }
-            _ => self.in_flight += 1,
-        }
-        self.high_water = self.high_water.max(self.in_flight);
-        true
-    }
-
-    /// Gives an order, unless there is no room for one, or nobody to take it.
-    fn send(&self, order: Order) -> Result<(), Order> {
-        let Some(orders) = &self.orders else { return Err(order) };
-        orders.try_send(order).map_err(|refused| match refused {
-            TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
-        })
     }
 }
 

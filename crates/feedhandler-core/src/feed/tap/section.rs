@@ -1,15 +1,14 @@
 //! One file of a capture while it is written: its packets, its index, and what whoever reads it will make of it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::Setup;
 use super::held::{Held, Waiting};
 use super::losses::Losses;
 use super::proof::Proof;
+use super::setup::Setup;
 use super::summary::Summary;
-use super::words::{FORMAT, Head, Missing, Trailer, VERSION, json};
+use super::words::{Missing, Trailer, json};
 use crate::capture::write::{CaptureFile, IndexEntry, IndexFile, InterfaceStatistics, Names, PacketBlock};
 use crate::clock::realtime_ns;
 
@@ -40,7 +39,7 @@ impl Section {
     /// Begins the next file. A name that somebody else has taken meanwhile is passed over.
     pub(super) fn begin(setup: &Setup, names: &mut Names) -> io::Result<Self> {
         loop {
-            let head = json(&setup.head(names.number()));
+            let head = setup.head(names.number());
             let path = names.next_path();
             match CaptureFile::create(&path, names.compression(), &head, &setup.interfaces) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => names.advance(),
@@ -192,22 +191,12 @@ impl LineCount {
     }
 }
 
-impl Setup {
-    fn head(&self, file: u32) -> Head<'_> {
-        Head { format: FORMAT, version: VERSION, protocol: &self.plan.name, arbitrate: self.arbiter, file }
-    }
-
-    fn sender(&self, number: u32) -> Option<SocketAddr> {
-        self.senders.get(number)
-    }
-}
-
 fn packet<'a>(setup: &Setup, held: &'a Held, waiting: &Waiting, dropped: u64) -> PacketBlock<'a> {
     let record = &waiting.record;
     PacketBlock {
         interface: record.line.into(),
         ts_ns: record.ts_ns,
-        sender: setup.sender(record.sender),
+        sender: setup.senders.get(record.sender),
         destination: setup.destinations[usize::from(record.line)],
         sent_bytes: record.sent_bytes as usize,
         payload: held.payload(waiting).bytes(),

@@ -1,8 +1,10 @@
 use std::net::UdpSocket;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, Sender};
 
+use super::writer::Order;
 use super::*;
 use crate::pipeline::PipelineOptions;
+use crate::plan::Plan;
 use crate::receive::{ReceiveOptions, Receiver as Lines};
 use crate::ring::Arena;
 use crate::wire::LineSpec;

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Setup;
 use super::chunk::Chunk;
 use super::held::Held;
 use super::losses::Losses;
 use super::report::Written;
 use super::section::Section;
+use super::setup::Setup;
 use super::summary::Summary;
 use crate::capture::write::Names;
 use crate::receive::prepare_thread;
