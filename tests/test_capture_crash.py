@@ -154,15 +154,17 @@ with fh.open(sys.argv[1], capture=CaptureTo(out, flush_s=0.001, index=False)) as
     for batch in feed:
         pass
 report = feed.report()
-states = [verify(file.path, protocol=PROTOCOL).state for file in report.captured.files]
-sys.stdout.buffer.write(msgspec.json.encode([report, states]))
+verdicts = [verify(file.path, protocol=PROTOCOL) for file in report.captured.files]
+states = [verdict.state for verdict in verdicts]
+told = sum(verdict.trailer.missing["disk"] for verdict in verdicts if verdict.trailer)
+sys.stdout.buffer.write(msgspec.json.encode([report, states, told]))
 """
 
 
 def limited(
     tmp_path: Path, *, most_bytes: int, packets: int, within: str = ""
-) -> tuple[fh.Report, Captured, list[str]]:
-    """Capture some packets with a limit, and return the report and what the files say."""
+) -> tuple[fh.Report, Captured, list[str], int]:
+    """Capture some packets with a limit; return the report, the states of the files, and what they lack."""
     (tmp_path / "feed.toml").write_text(CONFIG)
     arguments = [tmp_path / "feed.toml", tmp_path / "disk" / "out.pcapng", most_bytes, packets]
     (tmp_path / "disk").mkdir()
@@ -176,14 +178,14 @@ def limited(
         cwd=Path(__file__).parent,
     )
     assert done.returncode == 0, done.stderr.decode()
-    raw, states = msgspec.json.decode(done.stdout, type=tuple[msgspec.Raw, list[str]])
+    raw, states, told = msgspec.json.decode(done.stdout, type=tuple[msgspec.Raw, list[str], int])
     report = parse(bytes(raw))
     assert isinstance(report.captured, Captured)
-    return report, report.captured, states
+    return report, report.captured, states, told
 
 
 def test_a_file_that_may_grow_no_further_is_followed_by_another(tmp_path: Path) -> None:
-    report, captured, states = limited(tmp_path, most_bytes=60_000, packets=2_000)
+    report, captured, states, told = limited(tmp_path, most_bytes=60_000, packets=2_000)
     assert captured.datagrams == report.datagrams == 2_000
     assert captured.captured + captured.disk == 2_000
     assert captured.disk > 0
@@ -192,6 +194,7 @@ def test_a_file_that_may_grow_no_further_is_followed_by_another(tmp_path: Path) 
     assert len(captured.files) > 2
     assert set(states) <= {"agrees", "no_trailer"}
     assert states[-1] == "agrees"
+    assert told == captured.disk or "no_trailer" in states, "each file tells what the disk refused"
     assert [file.is_closed for file in captured.files] == [state == "agrees" for state in states]
     assert (report.messages, report.ledger.lost, report.ledger.is_balanced) == (2_000, 0, True)
 
@@ -219,7 +222,7 @@ def test_a_disk_without_room_is_counted_and_the_feed_goes_on(tmp_path: Path) -> 
     mount = f"mount -t tmpfs -o size=65536 tmpfs {shlex.quote(str(tmp_path / 'disk'))} && "
     if subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("not permitted to make a mount namespace")
-    report, captured, states = limited(tmp_path, most_bytes=0, packets=2_000, within=mount)
+    report, captured, states, _ = limited(tmp_path, most_bytes=0, packets=2_000, within=mount)
     assert captured.captured + captured.disk == captured.datagrams == 2_000
     assert 0 < captured.disk < 2_000
     assert captured.disk_error is not None

@@ -61,7 +61,9 @@ impl Writer {
         while let Ok(order) = orders.recv() {
             match order {
                 Order::Write(chunk) => self.write(chunk, emptied),
-                Order::Rotate => self.close(),
+                Order::Rotate => {
+                    self.close();
+                }
                 Order::End(losses, feed) => {
                     self.end(&losses, feed);
                     break;
@@ -113,12 +115,18 @@ impl Writer {
         count
     }
 
-    /// A file that could not be extended is ended, where there is room for its trailer at least; what comes goes into the
-    /// next one, as soon as one can be made.
+    /// A file that could not be extended is ended, where there is room for its trailer at least, which then tells what was
+    /// refused; what comes goes into the next one, as soon as one can be made.
     #[cold]
-    fn refused(&mut self, section: Section) {
-        self.section = Some(section).filter(|section| !section.file().is_spoilt());
-        self.close();
+    fn refused(&mut self, mut section: Section) {
+        if section.file().is_spoilt() {
+            return;
+        }
+        section.lose(&self.untold);
+        self.section = Some(section);
+        if self.close() {
+            self.untold.fill(Losses::default());
+        }
     }
 
     /// The file to write to: the one that is open, or else the next one.
@@ -159,19 +167,21 @@ impl Writer {
         }
     }
 
-    /// Ends the open file.
-    fn close(&mut self) {
-        let Some(section) = self.section.take() else { return };
+    /// Ends the open file; false where there is none, or the disk refuses its end.
+    fn close(&mut self) -> bool {
+        let Some(section) = self.section.take() else { return false };
         let (content, closed) = section.close(self.feed);
+        let is_closed = closed.is_ok();
         let mut report = self.report();
         if let Some(file) = report.files.last_mut() {
-            file.is_closed = closed.is_ok();
+            file.is_closed = is_closed;
             file.content = Some(content);
             file.bytes = *closed.as_ref().unwrap_or(&file.bytes);
         }
         if let Err(error) = closed {
             report.disk_error = Some(error.to_string());
         }
+        is_closed
     }
 
     fn note(&self, section: &Section, count: u64) {
