@@ -1,7 +1,6 @@
 """``feedhandler verify``: a capture agrees with its trailer, or what differs is said."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +37,6 @@ def verified(file: Path, code: int, *options: str | Path) -> Any:
     return json.loads(call("verify", file, "--json", *options, check=code).stdout)
 
 
-def plain(file: Path) -> bytes:
-    """Return a capture as it is before compression."""
-    if file.suffix != ".zst":
-        return file.read_bytes()
-    return subprocess.run(["zstd", "-dcq", file], check=True, capture_output=True).stdout
-
-
 def test_a_capture_agrees_with_its_trailer(kept: Path) -> None:
     found = verified(kept, AGREES)
     assert (found["state"], found["packets"], found["differences"]) == ("agrees", 199, [])
@@ -54,7 +46,7 @@ def test_a_capture_agrees_with_its_trailer(kept: Path) -> None:
 
 
 def test_one_other_byte_is_found(kept: Path, tmp_path: Path) -> None:
-    changed = bytearray(plain(kept))
+    changed = bytearray(blocks.plain(kept))
     packets = [block for block in blocks.read(kept) if block.kind == blocks.PACKET]
     first = packets[2].offset + 28
     changed[first + len(packets[2].fields) - 20 - 6] ^= 0x01  # in the payload, near its end
@@ -69,7 +61,7 @@ def test_one_other_byte_is_found(kept: Path, tmp_path: Path) -> None:
 
 
 def test_a_packet_less_is_found(kept: Path, tmp_path: Path) -> None:
-    whole, written = plain(kept), blocks.read(kept)
+    whole, written = blocks.plain(kept), blocks.read(kept)
     at = next(number for number, block in enumerate(written) if block.kind == blocks.PACKET)
     less = whole[: written[at].offset] + whole[written[at + 1].offset :]
     (tmp_path / "less.pcapng").write_bytes(less)
@@ -80,7 +72,7 @@ def test_a_packet_less_is_found(kept: Path, tmp_path: Path) -> None:
 def test_a_capture_that_was_not_closed_says_what_is_readable(kept: Path, tmp_path: Path) -> None:
     written = blocks.read(kept)
     last = next(block for block in written if block.kind == blocks.STATISTICS)
-    (tmp_path / "open.pcapng").write_bytes(plain(kept)[: last.offset - 10])
+    (tmp_path / "open.pcapng").write_bytes(blocks.plain(kept)[: last.offset - 10])
     found = verified(tmp_path / "open.pcapng", NO_TRAILER)
     assert (found["state"], found["packets"], found["trailer"]) == ("no_trailer", 198, None)
     assert "expected a block" in found["truncated"]
@@ -118,7 +110,7 @@ def test_a_capture_of_another_program_needs_a_protocol(tmp_path: Path) -> None:
 
 
 def test_a_protocol_of_ones_own_is_asked_for(kept: Path, tmp_path: Path) -> None:
-    renamed = plain(kept).replace(b'"protocol":"msgpack"', b'"protocol":"msgpock"')
+    renamed = blocks.plain(kept).replace(b'"protocol":"msgpack"', b'"protocol":"msgpock"')
     (tmp_path / "own.pcapng").write_bytes(renamed)
     with pytest.raises(fh.CaptureError, match="is of the protocol msgpock, which is not shipped"):
         verify(tmp_path / "own.pcapng")
@@ -126,15 +118,15 @@ def test_a_protocol_of_ones_own_is_asked_for(kept: Path, tmp_path: Path) -> None
 
 
 def test_a_comment_that_says_something_else_is_no_head(kept: Path, tmp_path: Path) -> None:
-    other = plain(kept).replace(b'"format":"feedhandler-capture"', b'"format":"feedhandler-CAPTURE"')
+    other = blocks.plain(kept).replace(b'"format":"feedhandler-capture"', b'"format":"feedhandler-CAPTURE"')
     (tmp_path / "other.pcapng").write_bytes(other)
     with pytest.raises(fh.CaptureError, match="does not say its protocol"):
         verify(tmp_path / "other.pcapng")
-    hostile = plain(kept).replace(b'"address":"', b'"addresz":"')
+    hostile = blocks.plain(kept).replace(b'"address":"', b'"addresz":"')
     (tmp_path / "hostile.pcapng").write_bytes(hostile)
     with pytest.raises(fh.CaptureError, match="expected each interface to say which line it is"):
         verify(tmp_path / "hostile.pcapng")
-    newer = plain(kept).replace(b'"version":1', b'"version":2')
+    newer = blocks.plain(kept).replace(b'"version":1', b'"version":2')
     (tmp_path / "newer.pcapng").write_bytes(newer)
     with pytest.raises(fh.CaptureError, match="expected version 1 of its kind, found 2"):
         verify(tmp_path / "newer.pcapng")

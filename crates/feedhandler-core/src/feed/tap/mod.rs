@@ -184,6 +184,9 @@ impl Tap {
 
     /// Hands the chunk on; false where the queue is full.
     fn hand_on(&mut self, pipeline: &Pipeline) -> bool {
+        if !self.queue.has_room() {
+            return false;
+        }
         (self.chunk.settled_ns, self.chunk.feed) = (self.settled_ns, Summary::of(pipeline));
         if !self.queue.hand_on(&mut self.chunk) {
             return false;

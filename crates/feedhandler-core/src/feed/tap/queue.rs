@@ -42,12 +42,8 @@ impl Queue {
         (Self { orders, emptied, free, chunks, in_flight: 0, high_water: 0, thread: None }, taken, give_back)
     }
 
-    /// Replaces a chunk by an empty one and hands it on; false where as many are on their way as may be, or the capture has
-    /// ended.
+    /// Replaces a chunk by an empty one and hands it on; false where there is no room for it.
     pub(super) fn hand_on(&mut self, chunk: &mut Chunk) -> bool {
-        if self.orders.is_none() || !self.has_room() {
-            return false;
-        }
         let full = std::mem::replace(chunk, self.free.pop().unwrap_or_default());
         if let Err(Order::Write(full)) = self.send(Order::Write(full)) {
             self.free.push(std::mem::replace(chunk, full));
@@ -58,8 +54,12 @@ impl Queue {
         true
     }
 
-    /// Takes back what has been emptied, and tells whether another chunk may be on its way.
-    fn has_room(&mut self) -> bool {
+    /// Takes back what has been emptied, and tells whether another chunk may be on its way: none may once the capture has
+    /// ended.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.orders.is_none() {
+            return false;
+        }
         let before = self.free.len();
         self.free.extend(self.emptied.try_iter());
         self.in_flight -= self.free.len() - before;
