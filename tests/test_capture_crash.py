@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from numbered import PROTOCOL, packet
 from test_back_pressure import PATIENCE_S
-from test_cli import COMMAND, free_ports, is_bound, wait_until
+from test_cli import COMMAND, OWN_HOST, PORTS, is_bound, wait_until
 
 import feedhandler as fh
 from feedhandler.captured import Captured
@@ -48,7 +48,7 @@ with fh.open(sys.argv[1], capture=CaptureTo(sys.argv[2], flush_s=0.002)) as feed
 
 
 @contextmanager
-def sending(port: int) -> Iterator[None]:
+def sending(port: int, host: str = "127.0.0.1") -> Iterator[None]:
     """Send packets of one number each, in order, for as long as the block lasts."""
     is_over = threading.Event()
 
@@ -58,7 +58,7 @@ def sending(port: int) -> Iterator[None]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sequence = 1
             while not is_over.is_set():
-                sender.sendto(packet(1, sequence, sequence + 1), ("127.0.0.1", port))
+                sender.sendto(packet(1, sequence, sequence + 1), (host, port))
                 sequence += 1
 
     thread = threading.Thread(target=send)
@@ -201,15 +201,14 @@ def test_a_file_that_may_grow_no_further_is_followed_by_another(tmp_path: Path) 
 
 
 def test_the_command_fails_where_not_everything_was_captured(tmp_path: Path) -> None:
-    (tmp_path / "feed.toml").write_text(CONFIG.replace("127.0.0.1:0", f"127.0.0.1:{free_ports()[0]}"))
+    (tmp_path / "feed.toml").write_text(CONFIG.replace("127.0.0.1:0", f"{OWN_HOST}:{PORTS[0]}"))
     command = [COMMAND, "capture", tmp_path / "feed.toml", tmp_path / "out.pcapng", "--max-packets", "3000"]
     limit = f"ulimit -f 64; exec {shlex.join(map(str, [*command, '--no-index', '--flush-seconds', '0.001']))}"
-    port = int((tmp_path / "feed.toml").read_text().split("127.0.0.1:")[1].split('"')[0])
     with subprocess.Popen(
         ["bash", "-c", limit], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_until(lambda: is_bound(port))
-        with sending(port):
+        wait_until(lambda: is_bound(PORTS[0]))
+        with sending(PORTS[0], OWN_HOST):
             printed, told = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "not all datagrams were captured: " in told

@@ -48,7 +48,7 @@ class Handwritten:
     library
         From `load`.
     kind
-        ``quotes`` (payloads of msgpack quotes), ``itch`` (MoldUDP64 packets) or ``book`` (payloads of SBE
+        ``quotes`` (payloads of msgpack quotes), ``itch`` (MoldUDP64 packets) or ``book`` (packets of SBE
         incremental books).
     arena
         The memory, uint8; 64 bytes behind each packet are readable.

@@ -238,13 +238,25 @@ impl Filling<'_> {
     }
 
     /// Bytes from one row of `table` to the next.
+    #[inline(always)]
     pub fn row_bytes(&self, table: u16) -> usize {
         self.tables[usize::from(table)].row_bytes()
     }
 
     /// Rows of `table`.
+    #[inline(always)]
     pub fn len(&self, table: u16) -> usize {
         self.tables[usize::from(table)].len()
+    }
+
+    /// Rows that `table` has room for without growing.
+    ///
+    /// # Safety
+    /// As [`Filling::has_room`].
+    #[inline(always)]
+    pub unsafe fn room(&self, table: u16) -> usize {
+        // SAFETY: the caller vouches for the table.
+        unsafe { self.tables.get_unchecked(usize::from(table)) }.room()
     }
 
     /// Where the next `rows` rows of `table` will stand, one behind the other, and the bytes from one to the next.
@@ -259,11 +271,11 @@ impl Filling<'_> {
     /// their own in the order of arrival.
     ///
     /// # Safety
-    /// They were asked for, and all of their bytes have been written.
-    #[inline]
+    /// As [`Filling::has_room`]; there was room for so many, and all of their bytes have been written.
+    #[inline(always)]
     pub unsafe fn commit_entries(&mut self, table: u16, rows: usize) {
-        // SAFETY: the caller vouches for it.
-        unsafe { self.tables[usize::from(table)].commit(rows) };
+        // SAFETY: the caller vouches for it, and so for the table.
+        unsafe { self.tables.get_unchecked_mut(usize::from(table)).commit(rows) };
     }
 
     /// Takes rows of `table` away, so that `rows` are left.

@@ -2,10 +2,22 @@
 
 use super::{Packets, SLACK_BYTES, Table, le};
 
+/// What every row begins with, as in feedhandler's tables.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Head {
+    seq: u64,
+    ts_recv_ns: u64,
+    channel: u16,
+    /// Index of the message's root, of entries.
+    parent: u32,
+}
+
 /// The root of a message.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Root {
+    head: Head,
     transact_time: u64,
     match_event_indicator: u8,
 }
@@ -14,12 +26,12 @@ pub struct Root {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Entry {
+    head: Head,
     md_entry_px: i64,
     md_entry_size: i32,
     security_id: i32,
     rpt_seq: u32,
     number_of_orders: i32,
-    parent: u32,
     md_price_level: u8,
     md_update_action: u8,
     md_entry_type: u8,
@@ -29,12 +41,14 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct OrderId {
+    head: Head,
     order_id: u64,
     display_qty: i32,
-    parent: u32,
     reference_id: u8,
 }
 
+/// The packet header: `MsgSeqNum` and `SendingTime`.
+const HEADER_BYTES: usize = 12;
 /// `MsgSize` and the message header behind it.
 const HEAD_BYTES: usize = 10;
 const TEMPLATE: u16 = 7;
@@ -47,7 +61,7 @@ const ORDER_ID_BYTES: usize = 13;
 const ENTRY_DIMENSION_BYTES: usize = 3;
 const ORDER_ID_DIMENSION_BYTES: usize = 8;
 
-/// Decodes payloads of incremental books.
+/// Decodes packets of incremental books.
 #[derive(Debug)]
 pub struct Book {
     roots: Table<Root>,
@@ -62,7 +76,7 @@ impl Book {
 
     pub(super) fn sum(&self) -> u64 {
         let signed = |number: i32| i64::from(number).cast_unsigned();
-        let root = |row: &Root| row.transact_time.wrapping_add(u64::from(row.match_event_indicator));
+        let root = |row: &Root| (row.transact_time + row.head.seq).wrapping_add(u64::from(row.match_event_indicator));
         let entry = |row: &Entry| {
             let numbers = [
                 row.md_entry_px.cast_unsigned(),
@@ -70,13 +84,18 @@ impl Book {
                 signed(row.security_id),
                 u64::from(row.rpt_seq),
                 signed(row.number_of_orders),
-                u64::from(row.parent),
+                row.head.seq + u64::from(row.head.parent),
                 u64::from(row.md_price_level) + u64::from(row.md_update_action),
             ];
             numbers.into_iter().fold(0, u64::wrapping_add)
         };
         let order_id = |row: &OrderId| {
-            let numbers = [row.order_id, signed(row.display_qty), u64::from(row.parent), u64::from(row.reference_id)];
+            let numbers = [
+                row.order_id,
+                signed(row.display_qty),
+                row.head.seq + u64::from(row.head.parent),
+                u64::from(row.reference_id),
+            ];
             numbers.into_iter().fold(0, u64::wrapping_add)
         };
         let sums = [
@@ -92,7 +111,7 @@ impl Book {
     /// # Safety
     /// `len` bytes and the slack must be readable at `from`.
     #[inline(always)]
-    unsafe fn message(&mut self, from: *const u8, len: usize) -> bool {
+    unsafe fn message(&mut self, head: Head, from: *const u8, len: usize) -> bool {
         // SAFETY: the caller vouches for the message, and every place is checked against its end before it is gone to; the
         // last field of each block ends within the block.
         unsafe {
@@ -110,7 +129,8 @@ impl Book {
             }
             let root = from.add(HEAD_BYTES);
             let Ok(parent) = u32::try_from(self.roots.len) else { return false };
-            self.roots.push(Root { transact_time: le!(u64, root), match_event_indicator: *root.add(8) });
+            let below = Head { parent, ..head };
+            self.roots.push(Root { head, transact_time: le!(u64, root), match_event_indicator: *root.add(8) });
 
             let (entry_bytes, entries) = (usize::from(le!(u16, from.add(at))), usize::from(*from.add(at + 2)));
             let first = at + ENTRY_DIMENSION_BYTES;
@@ -119,7 +139,7 @@ impl Book {
                 return false;
             }
             for entry in 0..entries {
-                self.entries.push(entry_at(from.add(first + entry * entry_bytes), parent));
+                self.entries.push(entry_at(below, from.add(first + entry * entry_bytes)));
             }
 
             let (entry_bytes, entries) = (usize::from(le!(u16, from.add(at))), usize::from(*from.add(at + 7)));
@@ -129,7 +149,7 @@ impl Book {
                 return false;
             }
             for entry in 0..entries {
-                self.order_ids.push(order_id_at(from.add(first + entry * entry_bytes), parent));
+                self.order_ids.push(order_id_at(below, from.add(first + entry * entry_bytes)));
             }
         }
         true
@@ -139,16 +159,16 @@ impl Book {
 /// # Safety
 /// [`ENTRY_BYTES`] must be readable at `from`.
 #[inline(always)]
-unsafe fn entry_at(from: *const u8, parent: u32) -> Entry {
+unsafe fn entry_at(head: Head, from: *const u8) -> Entry {
     // SAFETY: the caller vouches for them.
     unsafe {
         Entry {
+            head,
             md_entry_px: le!(i64, from),
             md_entry_size: le!(i32, from.add(8)),
             security_id: le!(i32, from.add(12)),
             rpt_seq: le!(u32, from.add(16)),
             number_of_orders: le!(i32, from.add(20)),
-            parent,
             md_price_level: *from.add(24),
             md_update_action: *from.add(25),
             md_entry_type: *from.add(26),
@@ -159,10 +179,10 @@ unsafe fn entry_at(from: *const u8, parent: u32) -> Entry {
 /// # Safety
 /// [`ORDER_ID_BYTES`] must be readable at `from`.
 #[inline(always)]
-unsafe fn order_id_at(from: *const u8, parent: u32) -> OrderId {
+unsafe fn order_id_at(head: Head, from: *const u8) -> OrderId {
     // SAFETY: the caller vouches for them.
     unsafe {
-        OrderId { order_id: le!(u64, from), display_qty: le!(i32, from.add(8)), parent, reference_id: *from.add(12) }
+        OrderId { head, order_id: le!(u64, from), display_qty: le!(i32, from.add(8)), reference_id: *from.add(12) }
     }
 }
 
@@ -171,12 +191,18 @@ impl Packets for Book {
     fn packet(&mut self, slot: &[u8], len: usize) -> Option<usize> {
         assert!(slot.len() >= len + SLACK_BYTES);
         let before = self.roots.len;
-        let mut at = 0;
+        if len < HEADER_BYTES {
+            return None;
+        }
+        // SAFETY: the header is within the packet.
+        let seq = u64::from(unsafe { le!(u32, slot.as_ptr()) });
+        let head = Head { seq, ts_recv_ns: seq, channel: 0, parent: 0 };
+        let mut at = HEADER_BYTES;
         while at < len {
             // SAFETY: `at` is in front of the end, behind which there is slack.
             let message_len = usize::from(unsafe { le!(u16, slot.as_ptr().add(at)) });
             // SAFETY: the message ends within the packet, behind which there is slack.
-            if message_len > len - at || !unsafe { self.message(slot.as_ptr().add(at), message_len) } {
+            if message_len > len - at || !unsafe { self.message(head, slot.as_ptr().add(at), message_len) } {
                 return None;
             }
             at += message_len;

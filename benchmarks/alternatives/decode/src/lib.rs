@@ -8,7 +8,7 @@ mod book;
 mod itch;
 mod quotes;
 
-pub use book::{Book, Entry, OrderId, Root};
+pub use book::{Book, Entry, Head, OrderId, Root};
 pub use itch::{AddOrder, Itch, OrderCancel, OrderDelete, OrderExecuted, OrderReplace, Trade};
 pub use quotes::{Quote, Quotes};
 
@@ -158,7 +158,7 @@ pub extern "C" fn book_new(capacity: usize) -> *mut Book {
     Box::into_raw(Box::new(Book::new(capacity)))
 }
 
-/// Decodes payloads of incremental books: see [`run`].
+/// Decodes packets of incremental books: see [`run`].
 ///
 /// # Safety
 /// As [`borrowed`]; `book` must come from [`book_new`].

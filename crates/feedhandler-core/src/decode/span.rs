@@ -25,6 +25,13 @@ impl Span {
         self.start as usize
     }
 
+    /// First byte behind it.
+    #[inline(always)]
+    #[must_use]
+    pub fn end(self) -> usize {
+        self.end as usize
+    }
+
     /// Length in bytes.
     #[inline(always)]
     #[must_use]

@@ -1,8 +1,11 @@
 //! The leading columns of a row in a register of 64 bytes, where the rest of the row joins them.
 
-use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_or_si512, _mm512_set_epi64};
+use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_mask_set1_epi32, _mm512_set_epi64};
 
-use crate::layout::{Leading, parent_word};
+use crate::layout::{Leading, PARENT_END};
+
+/// Which four bytes are the parent's, among those of the leading columns.
+const PARENT_LANE: usize = PARENT_END / 4 - 1;
 
 /// The columns, and zeros behind them.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +33,14 @@ impl WideLeading {
         Self(unsafe { _mm512_add_epi64(self.0, _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, step.cast_signed())) })
     }
 
-    /// Those of a row below the row `parent` of another table: their fourth column.
+    /// Those of a row below the row `parent` of another table, their fourth column, if it is below one.
     ///
     /// # Safety
     /// The CPU must have AVX-512 F.
     #[inline(always)]
-    pub unsafe fn below(self, parent: u32) -> Self {
-        let parent = parent_word(parent).cast_signed();
+    pub unsafe fn below(self, parent: u32, is_below: bool) -> Self {
         // SAFETY: the caller vouches for the CPU.
-        Self(unsafe { _mm512_or_si512(self.0, _mm512_set_epi64(0, 0, 0, 0, 0, parent, 0, 0)) })
+        Self(unsafe { _mm512_mask_set1_epi32(self.0, u16::from(is_below) << PARENT_LANE, parent.cast_signed()) })
     }
 
     /// The row's first 64 bytes.

@@ -23,11 +23,11 @@ pub(in crate::decode) trait Kernel {
     /// As [`Kernel::leading`].
     unsafe fn next(leading: Self::Leading, step: u64) -> Self::Leading;
 
-    /// Those of a row below the row `parent` of another table: their fourth column.
+    /// Those of a row that is `below` the row `parent` of another table, which is then their fourth column.
     ///
     /// # Safety
     /// As [`Kernel::leading`].
-    unsafe fn below(leading: Self::Leading, parent: u32) -> Self::Leading;
+    unsafe fn below(leading: Self::Leading, parent: u32, is_below: bool) -> Self::Leading;
 
     /// Writes the row of a message that is as long as declared.
     ///
@@ -35,6 +35,25 @@ pub(in crate::decode) trait Kernel {
     /// [`Message::length`] bytes and [`crate::padded::SLACK_BYTES`] must be readable at `from`; `to` must be a row of the
     /// message's table with its slack; the CPU must have what the implementation uses.
     unsafe fn write_row(message: &Message, leading: Self::Leading, from: *const u8, to: *mut u8);
+
+    /// Writes `rows` rows, one at least, of blocks that stand `from_step` bytes behind each other, `to_step` bytes behind
+    /// each other.
+    ///
+    /// # Safety
+    /// As [`Kernel::write_row`], for each of them.
+    #[inline(always)]
+    unsafe fn write_rows(
+        message: &Message,
+        leading: Self::Leading,
+        (from, from_step): (*const u8, usize),
+        (to, to_step): (*mut u8, usize),
+        rows: usize,
+    ) {
+        for row in 0..rows {
+            // SAFETY: the caller vouches for each of them.
+            unsafe { Self::write_row(message, leading, from.add(row * from_step), to.add(row * to_step)) };
+        }
+    }
 }
 
 /// The best of them on this CPU.
@@ -84,8 +103,8 @@ impl<S: Shuffle> Kernel for Pieces<S> {
     }
 
     #[inline(always)]
-    unsafe fn below([seq, ts_recv_ns, channel]: Self::Leading, parent: u32) -> Self::Leading {
-        [seq, ts_recv_ns, channel | parent_word(parent)]
+    unsafe fn below([seq, ts_recv_ns, channel]: Self::Leading, parent: u32, is_below: bool) -> Self::Leading {
+        [seq, ts_recv_ns, channel | if is_below { parent_word(parent) } else { 0 }]
     }
 
     #[inline(always)]
@@ -131,9 +150,9 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn below(leading: WideLeading, parent: u32) -> WideLeading {
+    unsafe fn below(leading: WideLeading, parent: u32, is_below: bool) -> WideLeading {
         // SAFETY: the caller vouches for the CPU.
-        unsafe { leading.below(parent) }
+        unsafe { leading.below(parent, is_below) }
     }
 
     #[inline(always)]
@@ -144,5 +163,43 @@ impl Kernel for Avx512 {
             // SAFETY: the column lies within the row that has just been written.
             unsafe { mend.column(to) };
         }
+    }
+
+    #[inline(always)]
+    unsafe fn write_rows(
+        message: &Message,
+        leading: __m512i,
+        (from, from_step): (*const u8, usize),
+        (to, to_step): (*mut u8, usize),
+        rows: usize,
+    ) {
+        // SAFETY: the caller vouches for all of it.
+        unsafe {
+            if message.wide.is_one_move() {
+                message.wide.write_moves(leading, (from, from_step), (to, to_step), rows);
+            } else {
+                write_many(message, leading, (from, from_step), (to, to_step), rows);
+            }
+        }
+    }
+}
+
+/// Rows that are not one move: out of the way of those that are.
+///
+/// # Safety
+/// As [`Kernel::write_rows`] of [`Avx512`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2,lzcnt")]
+#[inline(never)]
+unsafe fn write_many(
+    message: &Message,
+    leading: __m512i,
+    (from, from_step): (*const u8, usize),
+    (to, to_step): (*mut u8, usize),
+    rows: usize,
+) {
+    for row in 0..rows {
+        // SAFETY: the caller vouches for each of them.
+        unsafe { Avx512::write_row(message, leading, from.add(row * from_step), to.add(row * to_step)) };
     }
 }

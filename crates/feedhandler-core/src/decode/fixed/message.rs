@@ -49,14 +49,15 @@ impl Message {
         Ok((Self { min_length: spec.min_length, table, ..message }, layout))
     }
 
-    /// How fields in a block of `length` bytes become a row: those of the last columns of `layout` but for `tail` ones, which
-    /// are left empty. The row's first `start` bytes are left to the leading columns.
+    /// How the fields of a block become a row of `table`: those of the last columns of `layout` but for `tail` ones, which are
+    /// left empty. The row's first `start` bytes are left to the leading columns. Its length is where the last field ends.
     ///
     /// Every field must have been checked by [`check_field`].
-    pub fn of_block(fields: &[&BinaryFieldSpec], layout: &RowLayout, tail: usize, start: usize, length: usize) -> Self {
+    pub fn of_block(fields: &[&BinaryFieldSpec], layout: &RowLayout, tail: usize, start: usize, table: u16) -> Self {
         let mut without_tail = layout.clone();
         without_tail.columns.truncate(layout.columns.len() - tail);
-        Self::of_row(fields, &without_tail, start, length)
+        let length = fields.iter().map(|field| field.offset + field.width).max().unwrap_or(0);
+        Self { table, ..Self::of_row(fields, &without_tail, start, length) }
     }
 
     fn of_row(fields: &[&BinaryFieldSpec], layout: &RowLayout, start: usize, length: usize) -> Self {

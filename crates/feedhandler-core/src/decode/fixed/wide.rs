@@ -31,6 +31,9 @@ pub(in crate::decode) struct WideRow {
     more: Vec<WideMove>,
     /// What is to be done to the row then.
     pub mends: Vec<Mend>,
+    /// Whether there is nothing but the first.
+    #[cfg(target_arch = "x86_64")]
+    is_one_move: bool,
 }
 
 /// A move of 64 bytes, aligned so that its permutation stands in one cache line.
@@ -58,7 +61,14 @@ impl WideRow {
         let first = moves.next().expect("every row has leading columns");
         let more: Vec<_> = moves.collect();
         let end = more.first().map_or(LANES, |next| next.to);
-        let mut row = Self { first, texts: [0; TEXTS], more, mends: Vec::new() };
+        let mut row = Self {
+            first,
+            texts: [0; TEXTS],
+            more,
+            mends: Vec::new(),
+            #[cfg(target_arch = "x86_64")]
+            is_one_move: false,
+        };
         let mut texts = row.texts.iter_mut();
         for mend in mends {
             let text = match *mend {
@@ -70,7 +80,43 @@ impl WideRow {
                 None => row.mends.push(*mend),
             }
         }
+        #[cfg(target_arch = "x86_64")]
+        {
+            row.is_one_move = row.more.is_empty() && mends.is_empty();
+        }
         row
+    }
+
+    /// Whether the row is one move and nothing besides.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn is_one_move(&self) -> bool {
+        self.is_one_move
+    }
+
+    /// Writes rows, one at least, that are one move and nothing besides.
+    ///
+    /// # Safety
+    /// As [`WideRow::write`] for each of them, and they must be so.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub unsafe fn write_moves(
+        &self,
+        leading: __m512i,
+        (from, from_step): (*const u8, usize),
+        (to, to_step): (*mut u8, usize),
+        rows: usize,
+    ) {
+        let (mut from, mut to, mut left) = (from, to, rows);
+        loop {
+            // SAFETY: the caller vouches for the memory and the CPU; no store here needs alignment.
+            unsafe { _mm512_storeu_si512(to.cast(), self.first.permuted(leading, from)) };
+            left -= 1;
+            if left == 0 {
+                return;
+            }
+            (from, to) = (from.wrapping_add(from_step), to.wrapping_add(to_step));
+        }
     }
 
     /// Writes the row but for the mends.

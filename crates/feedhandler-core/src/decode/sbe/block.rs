@@ -9,12 +9,14 @@ use crate::spec::{BinaryKind, ByteOrder, SbeBlockSpec, SbeFieldSpec};
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// How its known fields become a row; its length is where the last of them ends.
+    /// How its known fields become a row.
     pub message: Message,
     /// Index of its table.
     pub table: u16,
+    /// Where the last of its fields ends.
+    known: u64,
     /// Length as the schema states it: one that is longer is of a newer version.
-    pub declared: usize,
+    pub declared: u64,
     /// The version that has all fields.
     pub complete_since: u64,
     fields: Vec<Versioned>,
@@ -42,23 +44,30 @@ impl Block {
         spec.fields.iter().try_for_each(|field| check_field(&field.field, &spec.name, spec.length))?;
         let layout = layout(spec, is_entry);
         let fields: Vec<_> = spec.fields.iter().map(|field| &field.field).collect();
-        let known_bytes = fields.iter().map(|field| field.offset + field.width).max().unwrap_or(0);
         let start = if is_entry { PARENT_END } else { LEADING_BYTES };
+        let message = Message::of_block(&fields, &layout, 2 * spec.data.len(), start, table);
         let block = Self {
-            message: Message::of_block(&fields, &layout, 2 * spec.data.len(), start, known_bytes),
             table,
-            declared: spec.length,
+            known: message.length as u64,
+            declared: spec.length as u64,
             complete_since: spec.fields.iter().map(|field| field.since).max().unwrap_or(0),
             fields: spec.fields.iter().map(Versioned::new).collect(),
-            nulls: nulls(&spec.fields, known_bytes),
+            nulls: nulls(&spec.fields, message.length),
+            message,
         };
         Ok((block, layout))
     }
 
     /// Whether a block of so many bytes and of that version has all fields.
     #[inline(always)]
-    pub fn is_whole(&self, bytes: usize, version: u64) -> bool {
-        bytes >= self.message.length && version >= self.complete_since
+    pub fn is_whole(&self, bytes: u64, version: u64) -> bool {
+        bytes >= self.known && version >= self.complete_since
+    }
+
+    /// Whether a block of so many bytes is of a newer version.
+    #[inline(always)]
+    pub fn is_longer(&self, bytes: u64) -> bool {
+        bytes > self.declared
     }
 
     /// Whether a block of so many bytes has the fields that one of that version has at least.

@@ -52,7 +52,7 @@ impl Header {
     }
 }
 
-/// A number in something of `length` bytes.
+/// A number in a header of `length` bytes.
 ///
 /// # Errors
 /// [`PlanError`] where it is outside of it, or has a width that a number cannot have.

@@ -22,18 +22,12 @@ pub(super) struct Template {
     pub group_tables: Range<u16>,
 }
 
-/// A block, and what stands behind it.
+/// A block, and what stands behind it: groups, then data.
 #[derive(Debug)]
 pub(super) struct Node {
     pub block: Block,
-    pub parts: Vec<Part>,
-}
-
-/// What stands behind a block.
-#[derive(Debug)]
-pub(super) enum Part {
-    Group(Box<Group>),
-    Data(Data),
+    pub groups: Box<[Group]>,
+    pub data: Box<[Data]>,
 }
 
 /// A repeating group.
@@ -47,7 +41,7 @@ pub(super) struct Group {
 }
 
 /// What a group's dimension says: its entries, the bytes of each entry's block, and where the first begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dimension {
     pub entries: u64,
     pub block_bytes: u64,
@@ -95,33 +89,31 @@ impl Node {
         let (block, layout) = Block::new(spec, table_index(tables.len(), &spec.name)?, depth > 0)?;
         let columns = data_columns(spec, &layout);
         tables.push(TablePlan { name: spec.name.clone(), codes, is_group: depth > 0, layout });
-        let mut parts = Vec::new();
-        for group in &spec.groups {
-            parts.push(Part::Group(Box::new(Group::new(group, depth + 1, tables)?)));
-        }
-        for (data, columns) in spec.data.iter().zip(columns) {
-            parts.push(Part::Data(Data::new(data, columns, &spec.name)?));
-        }
-        Ok(Self { block, parts })
+        let groups = spec.groups.iter().map(|group| Group::new(group, depth + 1, tables)).collect::<Result<_, _>>()?;
+        let data = spec.data.iter().zip(columns).map(|(data, columns)| Data::new(data, columns, &spec.name));
+        Ok(Self { block, groups, data: data.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether it is a block and nothing else.
+    #[inline(always)]
+    pub fn is_block(&self) -> bool {
+        self.groups.is_empty() && self.data.is_empty()
     }
 
     /// Where a block of so many bytes at `at`, and what stands behind it, ends; none where it does not within `bytes`, or
     /// there are more entries than `allowance`.
     fn end(&self, block_bytes: u64, version: u64, bytes: &[u8], at: usize, allowance: &mut usize) -> Option<usize> {
         let mut at = within(at, block_bytes, bytes.len())?;
-        for part in &self.parts {
-            match part {
-                Part::Group(group) if group.since <= version => {
-                    let Dimension { entries, block_bytes, end } = group.dimension(bytes, at, bytes.len())?;
-                    *allowance = allowance.checked_sub(usize::try_from(entries).ok()?)?;
-                    at = end;
-                    for _ in 0..entries {
-                        at = group.entry.end(block_bytes, version, bytes, at, allowance)?;
-                    }
-                }
-                Part::Data(data) if data.since <= version => at = data.find(bytes, at, bytes.len())?.end,
-                Part::Group(_) | Part::Data(_) => {}
+        for group in self.groups.iter().filter(|group| group.since <= version) {
+            let Dimension { entries, block_bytes, end } = group.dimension(bytes, at, bytes.len())?;
+            *allowance = allowance.checked_sub(usize::try_from(entries).ok()?)?;
+            at = end;
+            for _ in 0..entries {
+                at = group.entry.end(block_bytes, version, bytes, at, allowance)?;
             }
+        }
+        for data in self.data.iter().filter(|data| data.since <= version) {
+            at = data.find(bytes, at, bytes.len())?.end;
         }
         Some(at)
     }

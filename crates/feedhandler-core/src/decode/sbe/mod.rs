@@ -9,6 +9,7 @@
 //! and what stands behind the known fields is skipped.
 
 mod block;
+mod compact;
 mod header;
 mod message;
 mod walk;
@@ -20,6 +21,7 @@ use super::fixed::kernel::KernelKind;
 use super::spans::TypeLength;
 use crate::plan::{PlanError, TablePlan};
 use crate::spec::{CodeValue, SbeSpec};
+use compact::{Compact, CompactHeader};
 use header::Header;
 use message::Template;
 
@@ -34,6 +36,9 @@ pub struct SbePlan {
     /// Index of the template by its id.
     indices: Box<[u16]>,
     templates: Vec<Template>,
+    /// The header, where it is so short that messages can be of usual form, and those forms by index of the template.
+    compact: Option<CompactHeader>,
+    forms: Vec<Option<Compact>>,
     kernel: KernelKind,
 }
 
@@ -61,7 +66,14 @@ impl SbePlan {
             indices[id] = index;
             templates.push(Template::new(message, index, &mut tables)?);
         }
+        let compact = CompactHeader::new(&spec.header);
+        let forms = spec.messages.iter().zip(&templates).map(|(message, template)| {
+            let dimensions: Vec<_> = message.block.groups.iter().map(|group| group.dimension).collect();
+            Compact::new(compact.as_ref()?, spec.schema_id, &template.root, &dimensions)
+        });
         let plan = Self {
+            forms: forms.collect(),
+            compact,
             header: Header::new(&spec.header)?,
             schema_id: spec.schema_id,
             version: spec.version,
@@ -70,6 +82,13 @@ impl SbePlan {
             kernel: KernelKind::best(),
         };
         Ok((plan, tables))
+    }
+
+    /// The usual form of the messages of a template id and their code, where it is known and there is one.
+    #[inline(always)]
+    fn form(&self, id: u64) -> Option<(u16, &Compact)> {
+        let index = *self.indices.get(usize::try_from(id).ok()?)?;
+        Some((index, self.forms.get(usize::from(index))?.as_ref()?))
     }
 
     /// The message type of a template id, where it is known.

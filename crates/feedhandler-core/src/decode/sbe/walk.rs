@@ -5,7 +5,7 @@
 //! data of their own is gone into entry by entry, with a stack of fixed size in place of calls.
 
 use super::block::Block;
-use super::message::{Data, Dimension, Group, MOST_DEPTH, Node, Part, Template, within};
+use super::message::{Data, Dimension, Group, MOST_DEPTH, Node, Template, within};
 use crate::batch::Filling;
 use crate::decode::Span;
 use crate::decode::fixed::kernel::Kernel;
@@ -26,12 +26,12 @@ pub(super) struct Walk<'a, K: Kernel> {
     pub is_longer: bool,
 }
 
-/// A block whose parts are being gone through.
+/// A block whose groups and data are being gone through.
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {
     node: &'a Node,
-    /// The next of its parts.
-    part: usize,
+    /// The next of its groups.
+    group: usize,
     row: *mut u8,
     /// Which row of its table that is.
     index: u32,
@@ -71,36 +71,37 @@ impl<'a, K: Kernel> Walk<'a, K> {
         let row = filling.next_row(node.block.table);
         let mut at = self.block(&node.block, at, block_bytes, self.leading, row)?;
         let index = index(filling.len(node.block.table));
-        let mut top = Frame { node, part: 0, row, index, parent: 0, left: 0, block_bytes };
+        let mut top = Frame { node, group: 0, row, index, parent: 0, left: 0, block_bytes };
         let mut depth = 0;
         loop {
-            let Some(part) = top.node.parts.get(top.part) else {
-                if top.left > 0 {
+            if let Some(group) = top.node.groups.get(top.group) {
+                top.group += 1;
+                if group.since > self.version {
+                    continue;
+                }
+                let dimension = group.dimension(self.slot, at, self.end).ok_or(Reason::MessageTooShort)?;
+                at = dimension.end;
+                if group.entry.is_block() {
+                    at = self.entries_at(group, &dimension, top.index, filling)?;
+                } else if dimension.entries > 0 {
+                    stack[depth] = Some(top);
+                    depth += 1;
+                    top = Frame::before(group, &dimension, top.index);
                     at = self.enter(&mut top, at, filling)?;
-                } else if depth > 0 {
-                    depth -= 1;
-                    top = stack[depth].unwrap_or(top);
-                } else {
-                    break;
                 }
                 continue;
-            };
-            top.part += 1;
-            match part {
-                Part::Group(group) if group.since <= self.version => {
-                    let dimension = group.dimension(self.slot, at, self.end).ok_or(Reason::MessageTooShort)?;
-                    at = dimension.end;
-                    if group.entry.parts.is_empty() {
-                        at = self.entries_at(group, &dimension, top.index, filling)?;
-                    } else if dimension.entries > 0 {
-                        stack[depth] = Some(top);
-                        depth += 1;
-                        top = Frame::before(group, &dimension, top.index);
-                        at = self.enter(&mut top, at, filling)?;
-                    }
-                }
-                Part::Data(data) if data.since <= self.version => at = self.data(data, at, &top, filling)?,
-                Part::Group(_) | Part::Data(_) => {}
+            }
+            let version = self.version;
+            for data in top.node.data.iter().filter(|data| data.since <= version) {
+                at = self.data(data, at, &top, filling)?;
+            }
+            if top.left > 0 {
+                at = self.enter(&mut top, at, filling)?;
+            } else if depth > 0 {
+                depth -= 1;
+                top = stack[depth].unwrap_or(top);
+            } else {
+                break;
             }
         }
         self.is_longer |= at < self.end;
@@ -118,8 +119,8 @@ impl<'a, K: Kernel> Walk<'a, K> {
         row: *mut u8,
     ) -> Result<usize, Reason> {
         let next = within(at, block_bytes, self.end).ok_or(Reason::MessageTooShort)?;
-        self.is_longer |= next - at > block.declared;
-        if block.is_whole(next - at, self.version) {
+        self.is_longer |= block.is_longer(block_bytes);
+        if block.is_whole(block_bytes, self.version) {
             // SAFETY: the known fields stand within the block, behind which there is slack; the row is of the block's table
             // and has its slack. The CPU has what `K` uses.
             unsafe { K::write_row(&block.message, leading, self.slot.as_ptr().add(at), row) };
@@ -156,11 +157,11 @@ impl<'a, K: Kernel> Walk<'a, K> {
         frame.row = filling.next_row(block.table);
         frame.index = index(filling.len(block.table));
         // SAFETY: the CPU has what `K` uses.
-        let leading = unsafe { K::below(self.leading, frame.parent) };
+        let leading = unsafe { K::below(self.leading, frame.parent, true) };
         let next = self.block(block, at, frame.block_bytes, leading, frame.row)?;
         // SAFETY: the row has just been written.
         unsafe { filling.commit_entries(block.table, 1) };
-        (frame.part, frame.left) = (0, frame.left - 1);
+        (frame.group, frame.left) = (0, frame.left - 1);
         Ok(next)
     }
 
@@ -181,12 +182,12 @@ impl<'a, K: Kernel> Walk<'a, K> {
         if entries == 0 {
             return Ok(next);
         }
-        let each = (next - dimension.end) / entries;
-        self.is_longer |= each > block.declared;
+        let each = usize::try_from(dimension.block_bytes).map_err(|_| Reason::GroupCount)?;
+        self.is_longer |= block.is_longer(dimension.block_bytes);
         // SAFETY: the CPU has what `K` uses.
-        let leading = unsafe { K::below(self.leading, parent) };
+        let leading = unsafe { K::below(self.leading, parent, true) };
         let (mut row, row_bytes) = filling.next_rows(block.table, entries);
-        let is_whole = block.is_whole(each, self.version);
+        let is_whole = block.is_whole(dimension.block_bytes, self.version);
         for entry in 0..entries {
             let at = dimension.end + entry * each;
             if is_whole {
@@ -221,7 +222,7 @@ impl<'a> Frame<'a> {
     /// In front of the first entry of a group.
     fn before(group: &'a Group, dimension: &Dimension, parent: u32) -> Self {
         let Dimension { entries: left, block_bytes, .. } = *dimension;
-        Self { node: &group.entry, part: 0, row: std::ptr::null_mut(), index: 0, parent, left, block_bytes }
+        Self { node: &group.entry, group: 0, row: std::ptr::null_mut(), index: 0, parent, left, block_bytes }
     }
 }
 
