@@ -169,6 +169,8 @@ class Types:
         meanings: dict[Value, str] = {}
         for each in found.values:
             value = _constant(each.text, base, each.place)
+            if isinstance(value, bytes) and len(value) != 1:
+                raise each.place.error("one character", shown(each.text))
             assert not isinstance(value, float)
             if value in meanings:
                 raise each.place.error("each value once", f"{shown(each.text)} again")
