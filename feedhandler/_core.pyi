@@ -220,7 +220,9 @@ class FileReader:
     plan
         Protocol.
     channels
-        Name and addresses of each channel's lines. Without any, each destination is a channel.
+        Name and addresses of each channel's lines.
+    rest
+        What becomes of other destinations: ``pair``, ``each`` or ``skip``, as of `feedhandler.read`.
     batch_messages
         Messages after which a batch is closed.
     grace_ns
@@ -251,6 +253,7 @@ class FileReader:
         /,
         *,
         channels: Sequence[tuple[str, Sequence[tuple[str, int]]]] = ...,
+        rest: str = "pair",
         batch_messages: int = 8192,
         grace_ns: int = 5_000_000,
         is_grace_adaptive: bool = False,

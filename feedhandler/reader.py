@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from feedhandler import _core
 from feedhandler.address import Address
@@ -21,6 +21,10 @@ if TYPE_CHECKING:  # replay stands on this package
 
 Channels = Mapping[str, Sequence[str | Address]]
 """Name of a channel to the destinations that are its lines, such as ``{"mold": ["233.54.12.1:26477"]}``."""
+
+
+Rest = Literal["pair", "each", "skip"]
+"""What becomes of destinations that no channel names: see `read`."""
 
 
 class Progress(NamedTuple):
@@ -39,6 +43,7 @@ class Reader:
         protocol: Protocol,
         *,
         channels: Channels,
+        rest: Rest,
         batch_messages: int,
         grace_us: Grace,
         instruments: Sequence[Instrument] | None,
@@ -51,6 +56,7 @@ class Reader:
             path,
             protocol.plan,
             channels=[(name, _destinations(lines)) for name, lines in channels.items()],
+            rest=rest,
             batch_messages=batch_messages,
             grace_ns=first_grace_us(grace_us) * 1000,
             is_grace_adaptive=grace_us == "adaptive",
@@ -84,6 +90,7 @@ def read(
     *,
     schema: str | PathLike[str] | None = None,
     channels: Channels | None = None,
+    rest: Rest | None = None,
     batch_messages: int = 8192,
     grace_us: Grace = 5_000,
     instruments: Sequence[Instrument] | None = None,
@@ -102,8 +109,12 @@ def read(
     schema
         Path of the SBE schema of the messages, where the protocol needs one; as of `feedhandler.protocol`.
     channels
-        Which destinations are lines of which channel; others are left out. Without any, each destination is a
-        channel of its own.
+        Which destinations are lines of which channel.
+    rest
+        What becomes of other destinations. With ``"pair"``, those that carry the same packets are made lines
+        of one channel, as the report says, and each of the others is a channel of its own; with ``"each"``,
+        every one is a channel; with ``"skip"``, they are left out. If not given, ``"pair"``; but ``"skip"``
+        where there are faults.
     batch_messages
         Messages after which a batch is closed.
     grace_us
@@ -143,6 +154,7 @@ def read(
         fspath(path),
         loaded,
         channels=channels or {},
+        rest=rest or ("pair" if faults is None else "skip"),
         batch_messages=batch_messages,
         grace_us=grace_us,
         instruments=instruments,

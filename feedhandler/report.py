@@ -64,6 +64,18 @@ class Sample(msgspec.Struct, frozen=True):
     bytes: str
 
 
+class Paired(msgspec.Struct, frozen=True):
+    """Streams of a capture that were found to be lines of one channel, which is named by the first of them.
+
+    `equal_payloads` counts copies that were compared and equal; `different_payloads` those that were not.
+    """
+
+    channel: str
+    lines: tuple[str, ...]
+    equal_payloads: int
+    different_payloads: int
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a run tells.
 
@@ -99,6 +111,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         Where everything went.
     other_datagrams
         In a file: datagrams that are no channel's.
+    paired, not_paired
+        In a file: streams that were found to be lines of one channel, and why none were looked for.
     capture
         In a capture: facts of the file.
     wire, warnings, ring, latency_ns, hlog_error
@@ -129,6 +143,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     ledger: Ledger
     other_datagrams: int | Unset = UNSET
+    paired: tuple[Paired, ...] | Unset = UNSET
+    not_paired: str | Unset | None = UNSET
     capture: Capture | Unset | None = UNSET
     wire: tuple[WireLine, ...] | Unset = UNSET
     warnings: tuple[WireWarning, ...] | Unset = UNSET

@@ -96,7 +96,7 @@ def test_books_of_orders_are_what_the_oracle_says(tmp_path: Path, seed: int) -> 
     kept = tmp_path / "kept.pcap"
     keep_datagrams(file, kept, lost)
 
-    batches = fh.read(kept, "itch50", batch_messages=150, grace_us=50)
+    batches = fh.read(kept, "itch50", rest="each", batch_messages=150, grace_us=50)
     books = assert_books_as_told(batches, fh.protocol("itch50"), depth=8)
 
     assert len(books.bbo) == 8

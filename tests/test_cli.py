@@ -111,6 +111,23 @@ def day(tmp_path: Path) -> Path:
 LINES = "demo=239.1.1.1:20001,239.1.1.2:20002"
 
 
+def test_decode_pairs_lines_says_so_and_is_overruled(day: Path) -> None:
+    report = json_of("decode", day, "-p", "msgpack")
+    lines = ["239.1.1.1:20001", "239.1.1.2:20002"]
+    assert [(each["channel"], each["lines"]) for each in report["paired"]] == [(lines[0], lines)]
+    assert (report["messages"], report["duplicates"]) == (400, 100)
+    told = call("decode", day, "-p", "msgpack").stdout
+    assert ", ".join(lines) in told
+    assert "--no-pair" in told
+    apart = json_of("decode", day, "-p", "msgpack", "--no-pair")
+    assert (apart["paired"], apart["messages"]) == ([], 800)
+    named = json_of("decode", day, "-p", "msgpack", "--channel", f"a={lines[1]}")
+    assert [channel["name"] for channel in named["ledger"]["channels"]] == ["a", lines[0]]
+    only = json_of("decode", day, "-p", "msgpack", "--channel", f"a={lines[1]}", "--only")
+    assert (only["messages"], only["other_datagrams"]) == (400, 101)
+    assert "give one of" in call("decode", day, "-p", "msgpack", "--only", "--no-pair", check=2).stderr
+
+
 def test_decode_prints_the_report_as_one_object(day: Path) -> None:
     report = json_of("decode", day, "--protocol", "msgpack", "--channel", LINES)
     assert (report["packets"], report["datagrams"], report["messages"]) == (202, 202, 400)

@@ -11,9 +11,10 @@ from captures import ROOT
 
 import feedhandler as fh
 from feedhandler.cli import main
-from feedhandler.protocol import Kind, shipped
+from feedhandler.protocol import Kind, needs_schema, shipped
 
 EXAMPLE = ROOT / "configs" / "protocols" / "crypto_trades.toml"
+SCHEMA = str(ROOT / "feedhandler" / "bench" / "book.xml")
 
 
 def output(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
@@ -35,11 +36,16 @@ def test_the_list_names_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> N
     assert all(each["title"] in for_people for each in listed)
 
 
-@pytest.mark.parametrize("name", [*shipped(), str(EXAMPLE)])
-def test_everything_that_is_declared_is_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    protocol = fh.protocol(name)
+WHOLE = [(name,) for name in shipped() if not needs_schema(name)]
 
-    description = as_json(capsys, "show", name)
+
+@pytest.mark.parametrize("arguments", [*WHOLE, (str(EXAMPLE),), ("cme-mdp3", "--schema", SCHEMA)], ids=str)
+def test_everything_that_is_declared_is_shown(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    protocol = fh.protocol(arguments[0], schema=arguments[-1] if len(arguments) > 1 else None)
+
+    description = as_json(capsys, "show", *arguments)
 
     assert [message["name"] for message in description["messages"]] == list(protocol.messages)
     for shown in description["messages"]:
@@ -52,7 +58,7 @@ def test_everything_that_is_declared_is_shown(name: str, capsys: pytest.CaptureF
             assert (field["unit"], field["scale"]) == (declared.unit, declared.scale)
             assert list(field["enum"].values()) == list(declared.enum.values())
             assert list(field["flags"].values()) == list(declared.flags.values())
-    for_people = output(capsys, "show", name)
+    for_people = output(capsys, "show", *arguments)
     assert all(
         f"{message.name}:" in for_people or message.name in for_people
         for message in protocol.messages.values()

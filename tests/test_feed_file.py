@@ -44,16 +44,17 @@ def test_two_lines_of_a_channel_make_one_stream(tmp_path: Path) -> None:
     assert report.ledger.is_balanced
 
 
-def test_without_channels_each_destination_is_one(tmp_path: Path) -> None:
+def test_without_pairing_each_destination_is_a_channel(tmp_path: Path) -> None:
     market.write_capture(tmp_path / "day.pcap")
-    report = drained(fh.read(tmp_path / "day.pcap", "msgpack"))
+    report = drained(fh.read(tmp_path / "day.pcap", "msgpack", rest="each"))
     assert [channel.name for channel in report.ledger.channels] == ["239.1.1.1:20001", "239.1.1.2:20002"]
     assert report.messages == 800
 
 
-def test_other_destinations_are_left_out(tmp_path: Path) -> None:
+def test_other_destinations_are_left_out_where_that_is_said(tmp_path: Path) -> None:
     market.write_capture(tmp_path / "day.pcap")
-    report = drained(fh.read(tmp_path / "day.pcap", "msgpack", channels={"a": ["239.1.1.1:20001"]}))
+    channels = {"a": ["239.1.1.1:20001"]}
+    report = drained(fh.read(tmp_path / "day.pcap", "msgpack", channels=channels, rest="skip"))
     assert (report.datagrams, report.other_datagrams, report.messages) == (101, 101, 400)
 
 

@@ -8,7 +8,8 @@ import blocks
 import live
 import market
 import pytest
-from test_cli import LIVE, call
+from test_cli import call
+from test_cli import live as live_lines
 
 import feedhandler as fh
 from feedhandler.captured import CaptureTo
@@ -99,9 +100,7 @@ def test_a_capture_of_another_program_needs_a_protocol(tmp_path: Path) -> None:
     refused = call("verify", day, check=1)
     assert refused.stderr.startswith(f"feedhandler: {day}: does not say its protocol")
     (tmp_path / "feed.toml").write_text(
-        LIVE.format(a=1, b=2)
-        .replace("127.0.0.1:1", "239.1.1.1:20001")
-        .replace("127.0.0.1:2", "239.1.1.2:20002")
+        live_lines(1, 2).replace("127.0.0.1:1", "239.1.1.1:20001").replace("127.0.0.1:2", "239.1.1.2:20002")
     )
     found = verified(day, NO_TRAILER, "--config", tmp_path / "feed.toml")
     reader = fh.read(day, "msgpack", channels=market.CHANNELS)

@@ -17,7 +17,7 @@ from feedhandler.config_file import load
 from feedhandler.filter import Instrument, instrument_of_text
 from feedhandler.protocol import Protocol
 from feedhandler.protocol import load as load_protocol
-from feedhandler.reader import Reader, read
+from feedhandler.reader import Reader, Rest, read
 from feedhandler.sink import open_sink
 from feedhandler.sink.values import cells_of
 
@@ -36,10 +36,14 @@ def decode(
         list[str] | None,
         typer.Option(
             metavar="NAME=GROUP:PORT[,…]",
-            help="Destinations that are lines of one channel; repeatable. Without it, each is a channel.",
+            help="Destinations that are lines of one channel; repeatable. Lines among others are found.",
             show_default=False,
         ),
     ] = None,
+    no_pair: Annotated[
+        bool, typer.Option("--no-pair", help="Find no lines: what no --channel names is each a channel.")
+    ] = False,
+    only: Annotated[bool, typer.Option("--only", help="Leave out what no --channel names.")] = False,
     config: Annotated[
         Path | None,
         typer.Option(help="Take protocol, channels, grace time and filter from it.", show_default=False),
@@ -60,11 +64,13 @@ def decode(
 
     Example: feedhandler decode day.pcapng.zst --protocol itch50 --out day.parquet
     """
+    rest = _rest(is_apart=no_pair, is_out=only)
     reader = _reader(
         file,
         protocol=protocol,
         schema=schema,
         channels=channel or [],
+        rest=rest,
         config=config,
         instruments=instrument or [],
     )
@@ -86,6 +92,7 @@ def _reader(
     protocol: str | None,
     schema: Path | None,
     channels: list[str],
+    rest: Rest | None,
     config: Path | None,
     instruments: list[str],
 ) -> Reader:
@@ -94,7 +101,7 @@ def _reader(
         if protocol is None:
             raise typer.BadParameter("give one, or a --config that has one", param_hint="--protocol")
         named = load_protocol(protocol, schema)
-        return read(file, named, channels=lines, instruments=_instruments(instruments, named))
+        return read(file, named, channels=lines, rest=rest, instruments=_instruments(instruments, named))
     loaded = load(config)
     own = {channel.name: [line.address for line in channel.lines] for channel in loaded.channels}
     if schema is not None and protocol is None:
@@ -104,9 +111,16 @@ def _reader(
         file,
         named,
         channels=lines or own,
+        rest=rest or ("pair" if lines else "skip"),
         grace_us=loaded.arbitrate.grace_us,
         instruments=_instruments(instruments, named) or loaded.filter.instruments,
     )
+
+
+def _rest(*, is_apart: bool, is_out: bool) -> Rest | None:
+    if is_apart and is_out:
+        raise typer.BadParameter("give one of --no-pair and --only: either they are channels or left out")
+    return "each" if is_apart else "skip" if is_out else None
 
 
 def _instruments(texts: list[str], protocol: Protocol) -> list[Instrument] | None:

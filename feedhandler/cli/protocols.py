@@ -11,8 +11,8 @@ from rich.text import Text
 
 from feedhandler.cli import options, output
 from feedhandler.cli.tables import facts, plain_table
-from feedhandler.protocol import Protocol, load, shipped
-from feedhandler.protocol.describe import description_of, summary_of
+from feedhandler.protocol import Protocol, load, needs_schema, shipped
+from feedhandler.protocol.describe import description_of, summary_of, summary_without_schema
 from feedhandler.protocol.skeleton import write_skeleton
 from feedhandler.toml import nearest, shown
 
@@ -29,7 +29,10 @@ def protocols(context: typer.Context, *, as_json: options.AsJson = False) -> Non
     Example: feedhandler protocols
     """
     if context.invoked_subcommand is None:
-        summaries = [summary_of(load(name)) for name in shipped()]
+        summaries = [
+            summary_without_schema(name) if needs_schema(name) else summary_of(load(name))
+            for name in shipped()
+        ]
         output.result({"protocols": summaries}, _list(summaries), as_json=as_json)
 
 
@@ -38,13 +41,14 @@ def show(
     protocol: Annotated[str, typer.Argument(help="Its name, or the path of a declaration.")],
     messages: Annotated[list[str] | None, typer.Argument(help="Only these.", show_default=False)] = None,
     *,
+    schema: options.Schema = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Show a protocol's messages and fields: types, units, dtypes, codes, scales and meanings.
 
     Example: feedhandler protocols show itch50 add_order
     """
-    loaded = load(protocol)
+    loaded = load(protocol, schema)
     description = description_of(loaded)
     wanted = _wanted(messages or (), loaded)
     description["messages"] = [message for message in description["messages"] if message["name"] in wanted]
@@ -82,7 +86,8 @@ def _list(summaries: Sequence[Mapping[str, Any]]) -> Table:
     table = plain_table("protocols", "name", "what", "version", "framing", "books of", "messages", words=5)
     for each in summaries:
         words = (each["name"], each["title"], each["version"], each["framing"], each["books"] or "—")
-        table.add_row(*words, str(each["messages"]))
+        messages = each["messages"]
+        table.add_row(*words, "the schema's" if messages is None else str(messages))
     return table
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from msgspec import UnsetType as Unset
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -24,7 +25,22 @@ def report_tables(report: Report) -> RenderableType:
     parts += [_gaps(report)] if report.gaps else []
     parts += [_malformed(report)] if report.malformed else []
     parts += [percentiles_table(report.latency_ns)] if report.latency_ns else []
-    return Group(*parts, ledger_tables(report.ledger), *warnings(report))
+    return Group(*parts, ledger_tables(report.ledger), *_pairing(report), *warnings(report))
+
+
+def _pairing(report: Report) -> list[RenderableType]:
+    """Say which streams were made lines of one channel, and how to say otherwise."""
+    if isinstance(report.not_paired, str):
+        return [Text.assemble(("lines: ", "bold"), f"not paired: {report.not_paired}\n")]
+    if isinstance(report.paired, Unset) or not report.paired:
+        return []
+    table = plain_table(
+        "paired: they carry the same packets", "channel", "lines", "equal", "different", words=2
+    )
+    for paired in report.paired:
+        counts = (f"{paired.equal_payloads:,}", f"{paired.different_payloads:,}")
+        table.add_row(paired.channel, ", ".join(paired.lines), *counts)
+    return [table, Text("--channel NAME=GROUP:PORT,… says otherwise; --no-pair leaves each a channel\n")]
 
 
 def percentiles_table(latency_ns: Mapping[str, Percentiles]) -> Table:

@@ -9,7 +9,7 @@ import msgspec
 
 from feedhandler.protocol.book import Action, Event
 from feedhandler.protocol.kinds import Kind
-from feedhandler.protocol.loader import Protocol
+from feedhandler.protocol.loader import Protocol, declaration
 from feedhandler.protocol.message import Field, Message, Value
 from feedhandler.tables import Dtype
 
@@ -25,6 +25,21 @@ def summary_of(protocol: Protocol) -> dict[str, Any]:
         "framing": protocol.spec.framing.name,
         "messages": len(protocol.messages),
         "books": books_of(protocol),
+    }
+
+
+def summary_without_schema(name: str) -> dict[str, Any]:
+    """Return the same of a shipped protocol whose schema has to be given: how many messages it has is not known."""
+    declared = declaration(name)
+    return {
+        "name": declared.name,
+        "title": declared.title,
+        "version": declared.version,
+        "specification": declared.specification,
+        "encoding": declared.encoding,
+        "framing": declared.framing.name,
+        "messages": None,
+        "books": None,
     }
 
 

@@ -108,9 +108,20 @@ def needs_schema(name: str) -> bool:
     UnknownProtocolError
         No protocol of that name is shipped.
     """
-    file = _shipped_file(name)
-    declared = _declaration(file.read_text(encoding="utf-8"), file.name)
+    declared = declaration(name)
     return declared.encoding == "sbe" and declared.schema is None
+
+
+def declaration(name: str) -> Declaration:
+    """Return what the file of a shipped protocol says, as it stands there.
+
+    Raises
+    ------
+    UnknownProtocolError
+        No protocol of that name is shipped.
+    """
+    file = _shipped_file(name)
+    return _declaration(file.read_text(encoding="utf-8"), file.name)
 
 
 def load(name_or_path: str | Path, schema: str | PathLike[str] | None = None) -> Protocol:
@@ -160,18 +171,18 @@ def _declared(text: str, file: str, schema: tuple[Source, ...]) -> Protocol:
 
 
 def _schema(
-    declaration: Declaration, folder: Path, given: str | PathLike[str] | None, place: Place
+    declared: Declaration, folder: Path, given: str | PathLike[str] | None, place: Place
 ) -> tuple[Source, ...]:
     """Return the files of a protocol's schema: of the one that is given, or else declared."""
-    if declaration.encoding != "sbe":
-        if declaration.schema is None and given is None:
+    if declared.encoding != "sbe":
+        if declared.schema is None and given is None:
             return ()
-        found = shown(declaration.schema if given is None else str(given))
+        found = shown(declared.schema if given is None else str(given))
         raise place.at("schema").error("no schema, which only encoding = 'sbe' has", found)
     if given is not None:
         return read_sources(Path(given))
-    if declaration.schema is not None:
-        return read_sources(folder / declaration.schema)
+    if declared.schema is not None:
+        return read_sources(folder / declared.schema)
     hint = "its messages are those of the schema file that the venue gives out: schema=PATH, or --schema PATH"
     raise place.at("schema").error("an SBE schema", "none", hint)
 

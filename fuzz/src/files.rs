@@ -21,7 +21,12 @@ pub fn capture(bytes: &[u8]) {
 /// Reads `bytes` into batches, as a capture or as the protocol's bare messages; none where they are neither.
 pub fn feed(protocol: &Protocol, bytes: &[u8]) -> Option<FileReport> {
     let source = Source::from_bytes(bytes.to_vec()).ok()?;
-    let options = FileOptions { arbiter: ArbiterOptions::default(), batch_messages: 64, channels: Vec::new() };
+    let options = FileOptions {
+        arbiter: ArbiterOptions::default(),
+        batch_messages: 64,
+        channels: Vec::new(),
+        ..FileOptions::default()
+    };
     let mut feed = FileFeed::new(source, &protocol.plan, &options).ok()?;
     let mut rows = 0;
     while let Ok(Some(batch)) = feed.next_batch() {

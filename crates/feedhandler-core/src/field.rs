@@ -1,5 +1,7 @@
 //! Loading an unsigned integer of 1 to 8 bytes from a fixed place: one load of eight bytes and one shift.
 
+use std::ops::Range;
+
 use crate::spec::{ByteOrder, IntSpec};
 
 /// An [`IntSpec`], compiled.
@@ -26,6 +28,12 @@ impl IntField {
     #[must_use]
     pub fn end(&self) -> usize {
         self.offset + self.width
+    }
+
+    /// The bytes it stands in.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.offset..self.end()
     }
 
     /// Bits in the field.

@@ -76,4 +76,10 @@ impl Framing {
         }
         Ok(packet)
     }
+
+    /// What a packet holds, appended to `into`: the same for all copies of it, on whatever line and whenever sent.
+    pub fn content(&self, datagram: &[u8], packet: &Packet<'_>, into: &mut Vec<u8>) {
+        self.header.content(datagram, packet, into);
+        into.extend_from_slice(packet.payload.bytes());
+    }
 }

@@ -11,7 +11,7 @@ use feedhandler_core::arbitrate::ArbiterOptions;
 use feedhandler_core::break_off::{ASK_EVERY, BrokenOff, asking};
 use feedhandler_core::capture::CaptureStats;
 use feedhandler_core::faults::{FaultsSpec, Truth};
-use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions};
+use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions, Rest};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -46,7 +46,7 @@ impl FileReader {
 impl FileReader {
     #[new]
     #[pyo3(signature = (
-        path, plan, /, *, channels=vec![], batch_messages=8192, grace_ns=5_000_000, is_grace_adaptive=false,
+        path, plan, /, *, channels=vec![], rest="pair", batch_messages=8192, grace_ns=5_000_000, is_grace_adaptive=false,
         window_packets=4096, window_bytes=8_388_608, instruments=None, faults=None, truth=None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
@@ -55,6 +55,7 @@ impl FileReader {
         path: &str,
         plan: &Plan,
         channels: Vec<(String, Vec<(String, u16)>)>,
+        rest: &str,
         batch_messages: usize,
         grace_ns: u64,
         is_grace_adaptive: bool,
@@ -67,7 +68,7 @@ impl FileReader {
         let filter = filter(plan, instruments)?;
         let channels = channels.into_iter().map(channel).collect::<PyResult<_>>()?;
         let arbiter = ArbiterOptions { grace_ns, is_grace_adaptive, window_packets, window_bytes };
-        let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels };
+        let options = FileOptions { arbiter, batch_messages: batch_messages.max(1), channels, rest: rest_of(rest)? };
         let feed = heeding_signals(py, || FileFeed::open(Path::new(path), &plan.0, &options));
         let mut feed = feed.map_err(|error| capture_error(py, &error))?;
         if let Some(filter) = filter {
@@ -105,6 +106,15 @@ fn channel((name, lines): (String, Vec<(String, u16)>)) -> PyResult<ChannelSpec>
         Ok((address, port))
     });
     Ok(ChannelSpec { name, lines: lines.collect::<PyResult<_>>()? })
+}
+
+fn rest_of(text: &str) -> PyResult<Rest> {
+    match text {
+        "pair" => Ok(Rest::Pair),
+        "each" => Ok(Rest::Each),
+        "skip" => Ok(Rest::Skip),
+        _ => Err(PyValueError::new_err(format!("expected pair, each or skip, found {text}"))),
+    }
 }
 
 /// Faults, as Python describes them.

@@ -12,6 +12,8 @@ use crate::batch::Batch;
 use crate::capture::{Capture, CaptureError, CaptureStats, FileKind, Source};
 use crate::faults::{FaultError, Faulted, FaultsSpec, Injector, LineName, Truth};
 use crate::feed::intake::{ChannelSpec, Intake};
+use crate::feed::look::Look;
+use crate::feed::pair::Paired;
 use crate::filter::Filter;
 use crate::framing::Delimiter;
 use crate::padded::Padded;
@@ -26,8 +28,22 @@ pub struct FileOptions {
     pub arbiter: ArbiterOptions,
     /// Messages after which a batch is closed.
     pub batch_messages: usize,
-    /// Channels. Without any, each destination is a channel of its own; with some, other destinations are left out.
+    /// Channels.
     pub channels: Vec<ChannelSpec>,
+    /// What becomes of destinations that none of them names.
+    pub rest: Rest,
+}
+
+/// What becomes of destinations that no channel names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// Those that are [found](Look) to be lines of one channel are; each of the others is a channel of its own.
+    Pair,
+    /// Each is a channel of its own.
+    #[default]
+    Each,
+    /// They are left out.
+    Skip,
 }
 
 /// What a file has to tell.
@@ -46,6 +62,10 @@ pub struct FileReport {
     pub truncated_detail: Option<String>,
     /// Time spent reading, seconds.
     pub elapsed_s: f64,
+    /// Streams that were found to be lines of one channel.
+    pub paired: Vec<Paired>,
+    /// Why none were looked for, where they should have been.
+    pub not_paired: Option<String>,
     /// Facts of the capture; none for a file of bare messages.
     pub capture: Option<CaptureStats>,
 }
@@ -54,6 +74,7 @@ pub struct FileReport {
 pub struct FileFeed {
     pipeline: Pipeline,
     input: Input,
+    look: Look,
     elapsed: Duration,
     is_over: bool,
 }
@@ -88,10 +109,18 @@ impl FileFeed {
     /// # Errors
     /// [`CaptureError`] where it cannot be read, or is neither a capture nor a file of the protocol's messages.
     pub fn open(path: &Path, plan: &Arc<Plan>, options: &FileOptions) -> Result<Self, CaptureError> {
-        Self::new(Source::open(path)?, plan, options)
+        let began = Instant::now();
+        let look = match options.rest {
+            // A file that is no capture is refused below, or has no streams.
+            Rest::Pair => Look::at(path, plan, &options.channels).unwrap_or_default(),
+            Rest::Each | Rest::Skip => Look::default(),
+        };
+        let channels = options.channels.iter().cloned().chain(look.channels()).collect();
+        let feed = Self::new(Source::open(path)?, plan, &FileOptions { channels, ..*options })?;
+        Ok(Self { look, elapsed: began.elapsed(), ..feed })
     }
 
-    /// Reads from a source.
+    /// Reads from a source, which can be read once only: no lines are looked for.
     ///
     /// # Errors
     /// As [`FileFeed::open`].
@@ -103,10 +132,10 @@ impl FileFeed {
             Input::Messages(Box::new(MessagesInput { source, delimiter, truncated: None }))
         } else {
             let capture = Capture::new(source)?;
-            let intake = Intake::new(&mut pipeline, &options.channels);
+            let intake = Intake::new(&mut pipeline, &options.channels, options.rest != Rest::Skip);
             Input::Capture(Box::new(CaptureInput { capture, intake, faults: None }))
         };
-        Ok(Self { pipeline, input, elapsed: Duration::ZERO, is_over: false })
+        Ok(Self { pipeline, input, look: Look::default(), elapsed: Duration::ZERO, is_over: false })
     }
 
     /// From now on only messages about instruments that `filter` wants become rows, and those that are about none.
@@ -198,6 +227,8 @@ impl FileFeed {
             truncated: truncated.is_some(),
             truncated_detail: truncated,
             elapsed_s: self.elapsed.as_secs_f64(),
+            paired: self.look.paired.clone(),
+            not_paired: self.look.not_paired.clone(),
             capture,
             pipeline,
         }

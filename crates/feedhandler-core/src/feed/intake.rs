@@ -45,9 +45,10 @@ struct Routes {
 }
 
 impl Intake {
-    /// For the channels of a capture, which are added to the pipeline; without any, each destination becomes one.
-    pub(super) fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec]) -> Self {
-        let routes = Routes::new(pipeline, channels);
+    /// For the channels of a capture, which are added to the pipeline; if it `is_open`, so is one for each destination that
+    /// none of them names.
+    pub(super) fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec], is_open: bool) -> Self {
+        let routes = Routes::new(pipeline, channels, is_open);
         Self { routes, other_datagrams: 0, clock: StampClock::default(), doubtful: None }
     }
 
@@ -115,14 +116,14 @@ fn take_in(pipeline: &mut Pipeline, channel: usize, line: usize, ts_recv_ns: u64
 }
 
 impl Routes {
-    fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec]) -> Self {
+    fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec], is_open: bool) -> Self {
         let mut known = HashMap::new();
         for spec in channels {
             let names = spec.lines.iter().map(|(address, port)| SocketAddr::new(*address, *port).to_string());
             let channel = pipeline.add_channel(&spec.name, names);
             known.extend(spec.lines.iter().enumerate().map(|(line, place)| (*place, Some((channel, line)))));
         }
-        Self { known, last: None, is_open: channels.is_empty() }
+        Self { known, last: None, is_open }
     }
 
     #[inline]

@@ -30,6 +30,16 @@ pub enum SessionId {
 /// Bytes of the longest session identifier.
 const SESSION_BYTES: usize = 16;
 
+impl SessionId {
+    fn append_to(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Nothing => {}
+            Self::Number(number) => bytes.extend_from_slice(&number.to_le_bytes()),
+            Self::Text(text) => bytes.extend_from_slice(text),
+        }
+    }
+}
+
 impl Serialize for SessionId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -161,6 +171,15 @@ impl Header {
         match self {
             Self::Binary(header) => header.sequence_bits(),
             Self::None | Self::Msgpack(_) => u64::BITS,
+        }
+    }
+
+    pub(super) fn content(&self, datagram: &[u8], packet: &Packet<'_>, into: &mut Vec<u8>) {
+        match self {
+            Self::None => {}
+            Self::Binary(header) => header.content(datagram, into),
+            // Its elements have no fixed place; of those that are read, the session is what tells packets apart.
+            Self::Msgpack(_) => packet.session.append_to(into),
         }
     }
 

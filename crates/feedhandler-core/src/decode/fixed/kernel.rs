@@ -168,7 +168,7 @@ impl Kernel for Avx512 {
     #[inline(always)]
     unsafe fn write_rows(
         message: &Message,
-        leading: __m512i,
+        leading: WideLeading,
         (from, from_step): (*const u8, usize),
         (to, to_step): (*mut u8, usize),
         rows: usize,
@@ -176,7 +176,7 @@ impl Kernel for Avx512 {
         // SAFETY: the caller vouches for all of it.
         unsafe {
             if message.wide.is_one_move() {
-                message.wide.write_moves(leading, (from, from_step), (to, to_step), rows);
+                message.wide.write_moves(leading.register(), (from, from_step), (to, to_step), rows);
             } else {
                 write_many(message, leading, (from, from_step), (to, to_step), rows);
             }
@@ -193,7 +193,7 @@ impl Kernel for Avx512 {
 #[inline(never)]
 unsafe fn write_many(
     message: &Message,
-    leading: __m512i,
+    leading: WideLeading,
     (from, from_step): (*const u8, usize),
     (to, to_step): (*mut u8, usize),
     rows: usize,

@@ -23,7 +23,7 @@ impl Proof {
     pub(super) fn new(plan: &Arc<Plan>, arbiter: ArbiterOptions, channels: &[ChannelSpec]) -> Self {
         let options = PipelineOptions { arbiter, ..PipelineOptions::default() };
         let mut pipeline = Pipeline::new(Arc::clone(plan), options);
-        let intake = Intake::new(&mut pipeline, channels);
+        let intake = Intake::new(&mut pipeline, channels, false);
         Self { pipeline, intake }
     }
 

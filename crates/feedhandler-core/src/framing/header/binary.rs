@@ -104,6 +104,18 @@ impl BinaryHeader {
         })
     }
 
+    /// The header without what tells one copy of a packet from another, and one packet of the same content from another:
+    /// sequence number and send time are blank.
+    pub fn content(&self, datagram: &[u8], into: &mut Vec<u8>) {
+        let start = into.len();
+        into.extend_from_slice(datagram.get(..self.bytes).unwrap_or(datagram));
+        for field in [self.sequence, self.send_time, self.send_time_seconds].into_iter().flatten() {
+            if let Some(bytes) = into.get_mut(start..).and_then(|header| header.get_mut(field.range())) {
+                bytes.fill(0);
+            }
+        }
+    }
+
     #[inline]
     fn kind(&self, bytes: &[u8], count: Option<u64>) -> PacketKind {
         if holds(self.end_of_session.as_ref(), bytes) {
