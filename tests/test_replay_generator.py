@@ -188,6 +188,9 @@ def test_what_cannot_be_generated_is_refused(tmp_path: Path) -> None:
         Generator(1).write(tmp_path / "x.pcapng", messages=13, size_bytes=1)
     with pytest.raises(OSError, match="missing"):
         Generator(1).write(tmp_path / "missing" / "x.pcapng", messages=13)
+    for messages in (13, 1_000_000):
+        with pytest.raises(OSError, match="No space left"):
+            Generator(1).write("/dev/full", messages=messages)
 
 
 def written(path: Path, protocol: str, seed: int = 1, **limits: Any) -> tuple[Generator, Written]:

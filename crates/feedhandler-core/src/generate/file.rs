@@ -1,9 +1,11 @@
 //! A session written to a capture, of any size in memory that does not grow with it.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
 
 use serde::Serialize;
 
@@ -13,6 +15,8 @@ use super::packet::Kind;
 
 /// Bytes gathered before they are written.
 const CHUNK_BYTES: usize = 1 << 20;
+/// Chunks that wait to be written, at most.
+const CHUNKS_AHEAD: usize = 4;
 /// The end of a session is told so often, and so far apart: it may be lost like any other packet.
 const ENDS: u64 = 3;
 const END_GAP_NS: u64 = 10_000_000;
@@ -62,6 +66,8 @@ pub struct Written {
 /// Writes a session from its beginning to a pcapng capture, compressed where the name ends with `.zst`; its books are then
 /// those at its end.
 ///
+/// The file is written by another thread, so that the market need not wait for it, but when it is far ahead.
+///
 /// # Errors
 ///
 /// The file cannot be written.
@@ -73,26 +79,45 @@ pub fn write_file(
     progress: &Progress,
 ) -> io::Result<Written> {
     let file = File::create(path)?;
-    if path.extension().is_some_and(|extension| extension == "zst") {
-        let mut compressor = zstd::Encoder::new(BufWriter::new(file), ZSTD_LEVEL)?;
-        let written = write_to(generator, &mut compressor, lines, limit, progress)?;
-        compressor.finish()?.flush()?;
-        return Ok(written);
-    }
-    let mut file = file;
-    write_to(generator, &mut file, lines, limit, progress)
+    let is_compressed = path.extension().is_some_and(|extension| extension == "zst");
+    thread::scope(|scope| {
+        let (chunks, to_write) = sync_channel(CHUNKS_AHEAD);
+        let (written, spare) = channel();
+        let writer = scope.spawn(move || write_chunks(file, is_compressed, to_write, &written));
+        let recorded = record(generator, (chunks, spare), lines, limit, progress);
+        // What kept the writer from its work is what is wrong, and that nobody took the chunks only follows from it.
+        writer.join().map_err(|_| io::Error::other("the writing thread ended by a panic: a bug in feedhandler"))??;
+        recorded
+    })
 }
 
-fn write_to(
+/// Writes chunks as they come, and gives each back to be filled again.
+fn write_chunks(
+    mut file: File,
+    is_compressed: bool,
+    chunks: Receiver<Vec<u8>>,
+    written: &Sender<Vec<u8>>,
+) -> io::Result<()> {
+    let mut compressor = is_compressed.then(|| zstd::Encoder::new(file.try_clone()?, ZSTD_LEVEL)).transpose()?;
+    for mut chunk in chunks {
+        compressor.as_mut().map_or(&mut file as &mut dyn Write, |compressor| compressor).write_all(&chunk)?;
+        chunk.clear();
+        // Whoever has made the last chunk wants none back.
+        let _ = written.send(chunk);
+    }
+    compressor.map_or(Ok(()), |compressor| compressor.finish()?.flush())
+}
+
+fn record(
     generator: &mut Generator,
-    out: &mut dyn Write,
+    (chunks, spare): (SyncSender<Vec<u8>>, Receiver<Vec<u8>>),
     lines: &[Line],
     limit: Limit,
     progress: &Progress,
 ) -> io::Result<Written> {
     let mut chunk = Vec::with_capacity(2 * CHUNK_BYTES);
     let lines = Lines::begin(lines, &mut chunk);
-    let mut recorder = Recorder { out, lines, chunk, datagrams: 0, bytes: 0, first_ns: None, last_ns: 0 };
+    let mut recorder = Recorder { chunks, spare, lines, chunk, datagrams: 0, bytes: 0, first_ns: None, last_ns: 0 };
     let start_ns = generator.next_ns();
     while let Some(most) = room(limit, generator, &recorder, start_ns) {
         if progress.stop.load(Ordering::Relaxed) {
@@ -120,7 +145,7 @@ fn write_to(
 }
 
 /// Messages that the next packet may have, `None` where there shall be none.
-fn room(limit: Limit, generator: &Generator, recorder: &Recorder<'_>, start_ns: u64) -> Option<u64> {
+fn room(limit: Limit, generator: &Generator, recorder: &Recorder, start_ns: u64) -> Option<u64> {
     let closing = generator.closing_messages();
     match limit {
         Limit::Messages(messages) => {
@@ -137,8 +162,9 @@ fn room(limit: Limit, generator: &Generator, recorder: &Recorder<'_>, start_ns: 
     }
 }
 
-struct Recorder<'a> {
-    out: &'a mut dyn Write,
+struct Recorder {
+    chunks: SyncSender<Vec<u8>>,
+    spare: Receiver<Vec<u8>>,
     lines: Lines,
     chunk: Vec<u8>,
     datagrams: u64,
@@ -148,7 +174,7 @@ struct Recorder<'a> {
     last_ns: u64,
 }
 
-impl Recorder<'_> {
+impl Recorder {
     fn record(&mut self, made: Made<'_>) -> io::Result<()> {
         self.lines.write(made.send_time_ns, made.payload, &mut self.chunk);
         self.datagrams += self.lines.count() as u64;
@@ -162,10 +188,10 @@ impl Recorder<'_> {
     }
 
     fn write_chunk(&mut self) -> io::Result<()> {
-        self.out.write_all(&self.chunk)?;
         self.bytes += self.chunk.len() as u64;
-        self.chunk.clear();
-        Ok(())
+        let empty = self.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(2 * CHUNK_BYTES));
+        let chunk = std::mem::replace(&mut self.chunk, empty);
+        self.chunks.send(chunk).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn finish(mut self, messages: u64) -> io::Result<Written> {
