@@ -1,6 +1,7 @@
 //! The true book of an instrument: every resting order, by price and time.
 //!
-//! It is kept apart from [`crate::book`] on purpose: what the feed handler makes of a generated feed is compared with it.
+//! It is kept apart from [`crate::book`] on purpose: what the feed handler makes of a generated feed is compared with
+//! it.
 
 use std::cmp::Reverse;
 
@@ -67,8 +68,8 @@ const NONE: u32 = u32::MAX;
 
 /// See the module's documentation.
 ///
-/// Invariant: a level has at least one order, and its orders are linked from the earliest to the latest; `resting` has the
-/// slots in use, `free` the others.
+/// Invariant: a level has at least one order, and its orders are linked from the earliest to the latest; `resting` has
+/// the slots in use, `free` the others.
 #[derive(Debug, Default)]
 pub struct Book {
     slots: Vec<Slot>,

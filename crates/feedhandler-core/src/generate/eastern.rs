@@ -1,8 +1,8 @@
 //! Midnight where Nasdaq is: what its timestamps count from.
 //!
-//! US Eastern time by the rule of the Energy Policy Act of 2005: daylight saving from the second Sunday of March, 2:00, to
-//! the first Sunday of November, 2:00. A rule in code needs no database that a machine may lack; days before 2007 had
-//! another.
+//! US Eastern time by the rule of the Energy Policy Act of 2005: daylight saving from the second Sunday of March, 2:00,
+//! to the first Sunday of November, 2:00. A rule in code needs no database that a machine may lack; days before 2007
+//! had another.
 
 const SECOND_NS: u64 = 1_000_000_000;
 const HOUR_S: i64 = 3_600;
@@ -27,7 +27,8 @@ fn offset_s(unix_s: i64) -> i64 {
     if is_summer(day, second) { STANDARD_S + HOUR_S } else { STANDARD_S }
 }
 
-/// Whether clocks are an hour ahead at a second of a day, both counted in standard time: there they change at 2:00 and 1:00.
+/// Whether clocks are an hour ahead at a second of a day, both counted in standard time: there they change at 2:00 and
+/// 1:00.
 fn is_summer(day: i64, second: i64) -> bool {
     let year = year_of(day);
     let (begins, ends) = (sunday_from(days_before(year, 3) + 7), sunday_from(days_before(year, 11)));

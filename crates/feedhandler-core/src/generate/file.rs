@@ -63,8 +63,8 @@ pub struct Written {
     pub last_ns: u64,
 }
 
-/// Writes a session from its beginning to a pcapng capture, compressed where the name ends with `.zst`; its books are then
-/// those at its end.
+/// Writes a session from its beginning to a pcapng capture, compressed where the name ends with `.zst`; its books are
+/// then those at its end.
 ///
 /// The file is written by another thread, so that the market need not wait for it, but when it is far ahead.
 ///

@@ -133,8 +133,9 @@ impl Generator {
         self.make(Kind::Data, count, self.sent_ns.max(time_ns + SEND_NS))
     }
 
-    /// The next packet, to be sent at `send_time_ns`, with so many messages of the microseconds before it; fewer where a
-    /// datagram has no room for more. The first such packet says on what day the session is, whatever the options say.
+    /// The next packet, to be sent at `send_time_ns`, with so many messages of the microseconds before it; fewer where
+    /// a datagram has no room for more. The first such packet says on what day the session is, whatever the options
+    /// say.
     pub fn packet_at(&mut self, send_time_ns: u64, messages: u64) -> Made<'_> {
         let most = most_in_packet(messages);
         let mut count = 0;

@@ -1,14 +1,15 @@
 //! The market: what happens next, one message at a time, and the books that all of them so far make.
 //!
-//! After every message the books are exactly those of whoever has read all messages up to it. What takes several messages
-//! (an order that takes from several others, say) is told over as many calls.
+//! After every message the books are exactly those of whoever has read all messages up to it. What takes several
+//! messages (an order that takes from several others, say) is told over as many calls.
 
 use super::book::{Order, Place, Side};
 use super::instrument::{Instrument, LOT};
 use super::message::{About, Message};
 use crate::chance::Chance;
 
-/// Orders that gather in a book: where there are fewer more come, and where there are more more go; never twice as many.
+/// Orders that gather in a book: where there are fewer more come, and where there are more more go; never twice as
+/// many.
 const USUAL_ORDERS: u32 = 120;
 /// Shares of actions, in thousandths; what is left over are orders that come and go.
 const REPLACES: u32 = 225;
@@ -219,7 +220,8 @@ impl Market {
         }
     }
 
-    /// An order takes from the next of the other side; with nothing more to take it rests, or is gone and nothing is told.
+    /// An order takes from the next of the other side; with nothing more to take it rests, or is gone and nothing is
+    /// told.
     fn take(&mut self, taking: Taking) -> Option<Message> {
         if taking.size == 0 {
             return None;

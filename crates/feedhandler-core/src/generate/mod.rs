@@ -1,9 +1,9 @@
 //! A synthetic market and its feed, from a seed: what tests, demonstrations and benchmarks receive, and the true books
 //! that they must end with.
 //!
-//! In the order of the data's way: [`Chance`](crate::chance::Chance) decides, [`Market`] says what happens, a [`Wire`] writes it down, a
-//! [`Generator`] makes packets of it, and [`write_file`] a capture of two lines. Sans-I/O but for the last; the same seed
-//! gives the same bytes on every machine.
+//! In the order of the data's way: [`Chance`](crate::chance::Chance) decides, [`Market`] says what happens, a [`Wire`]
+//! writes it down, a [`Generator`] makes packets of it, and [`write_file`] a capture of two lines. Sans-I/O but for the
+//! last; the same seed gives the same bytes on every machine.
 
 mod book;
 mod eastern;

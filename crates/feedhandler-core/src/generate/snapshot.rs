@@ -6,8 +6,9 @@ use super::message::{About, Message};
 use super::packet::{Kind, MOST_HEADER_BYTES, MOST_MESSAGE_BYTES};
 
 impl Generator {
-    /// Packets of a session called `session` that make the books which all messages so far made: what opened the session,
-    /// an order for each that rests, those of a price in their turn, and the number that the feed goes on with.
+    /// Packets of a session called `session` that make the books which all messages so far made: what opened the
+    /// session, an order for each that rests, those of a price in their turn, and the number that the feed goes on
+    /// with.
     ///
     /// The end of that session is the last of them.
     #[must_use]
