@@ -21,11 +21,11 @@ class EventKind(IntEnum):
     SESSION_START = _KINDS["session_start"]
     """A session begins at ``first``."""
     SESSION_END = _KINDS["session_end"]
-    """A session is over, and ``last`` was its last."""
+    """A session is over, and ``last`` was its last; one less than ``first`` where it had none."""
     DROP = _KINDS["drop"]
     """``count`` datagrams of a line were dropped before they could be read."""
     MALFORMED = _KINDS["malformed"]
-    """``count`` datagrams or messages could not be used."""
+    """``count`` of the messages ``first`` to ``last`` could not be used, or, where both are 0, datagrams."""
     STALE_SESSION = _KINDS["stale_session"]
     """A line goes on in a session that its channel has left."""
 
@@ -34,7 +34,7 @@ class Cause(IntEnum):
     """Why: the column ``cause`` of `Batch.events`."""
 
     NONE = _CAUSES["none"]
-    """Nothing was lost."""
+    """Nothing was lost; or a gap will tell."""
     LINE = _CAUSES["line"]
     """They came on no line, and nothing on this machine dropped them."""
     SOCKET_BUFFER = _CAUSES["socket_buffer"]
@@ -42,4 +42,4 @@ class Cause(IntEnum):
     RING_FULL = _CAUSES["ring_full"]
     """The ring was full, and its policy is to drop."""
     MALFORMED = _CAUSES["malformed"]
-    """Every copy that came was malformed."""
+    """Every copy that came was malformed, or there can be no other."""

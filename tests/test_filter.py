@@ -233,6 +233,28 @@ def test_what_a_packet_said_that_lies_is_forgotten(tmp_path: Path) -> None:
     assert deleted(tmp_path, packets, ["A"]) == [11]
 
 
+def test_a_packet_that_lies_leaves_a_full_memory_as_it_was(tmp_path: Path) -> None:
+    most = 1 << 16
+    full = [
+        packet("S", first + 1, [introduce(number, "A") for number in range(first, first + 1_024)])
+        for first in range(0, most, 1_024)
+    ]
+    lie = packet("S", most + 2, [introduce(5, "B"), introduce(most, "A")], count=3)
+    behind = [packet("S", most + 1, [delete(5, 10)]), lie, packet("S", most + 2, [delete(5, 11)])]
+    assert deleted(tmp_path, [*full, *behind], ["A"]) == [10, 11]
+
+
+def test_what_was_learned_in_a_session_holds_again_when_a_stray_packet_took_the_channel_from_it(
+    tmp_path: Path,
+) -> None:
+    before = [packet("S", 1, [introduce(1, "A"), delete(1, 10)])]
+    stray = packet("OTHER", 500, [delete(1, 20), introduce(2, "A"), delete(2, 21)])
+    behind = [packet("S", 3 + step, [delete(1, 30 + step), delete(2, 60 + step)]) for step in range(0, 40, 2)]
+    orders = deleted(tmp_path, [*before, stray, *behind], ["A"])
+    # The eight packets that take the channel back are stale.
+    assert orders == [10, 21, *range(46, 70, 2)]
+
+
 def test_malformed_and_unknown_messages_are_not_counted_as_filtered(tmp_path: Path) -> None:
     messages = [introduce(1, "A"), [99, 1], [QUOTE, "x"], delete(1, 1), delete(2, 2)]
     file = delivered.write_datagrams(tmp_path / "feed.pcap", [packet("S", 1, messages)])

@@ -135,7 +135,12 @@ impl BatchBuilder {
 
     /// Appends an event.
     pub fn push_event(&mut self, channel: u16, event: &Event) {
-        self.events.push(&event.row(channel, self.order.len() as u64));
+        self.push_event_at(self.order.len(), channel, event);
+    }
+
+    /// Appends an event that stands in front of the message at `position`, and behind all other events.
+    pub fn push_event_at(&mut self, position: usize, channel: u16, event: &Event) {
+        self.events.push(&event.row(channel, position as u64));
     }
 
     /// The present place.
@@ -245,7 +250,7 @@ impl Filling<'_> {
 
     /// Rows of `table`.
     #[inline(always)]
-    pub fn len(&self, table: u16) -> usize {
+    pub fn table_len(&self, table: u16) -> usize {
         self.tables[usize::from(table)].len()
     }
 
@@ -304,11 +309,15 @@ impl Filling<'_> {
         }
     }
 
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        (self.entry_at.addr() - self.order.free_row().addr()) / ORDER_BYTES
+    }
+
     /// Makes the order of arrival part of the batch; returns the number of rows.
     #[inline]
     pub fn finish(self) -> usize {
-        let bytes = self.entry_at.addr() - self.order.free_row().addr();
-        let rows = bytes / ORDER_BYTES;
+        let rows = self.len();
         // SAFETY: so many entries have been written (invariant).
         unsafe { self.order.commit(rows) };
         rows

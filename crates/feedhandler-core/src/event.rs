@@ -19,8 +19,8 @@ pub enum EventKind {
     SessionEnd = 4,
     /// `count` datagrams of a line were dropped before they could be read.
     Drop = 5,
-    /// `count` of the messages `first..=last` could not be used and are lost; or, with no cause, a datagram, whose content
-    /// another copy may still bring.
+    /// `count` of the messages `first..=last` could not be used and are lost; or, where both are 0, a datagram. Its content is
+    /// lost, but with no cause: then another copy may still bring it, or a gap tells that none has.
     Malformed = 6,
     /// A line goes on in a session that the channel has left.
     StaleSession = 7,
@@ -40,7 +40,7 @@ pub enum Cause {
     SocketBuffer = 2,
     /// The ring was full and its policy is to drop.
     RingFull = 3,
-    /// Every copy that came was malformed, or the copy that was delivered has messages that are.
+    /// Every copy that came was malformed, or there can be no other, or the copy that was delivered has messages that are.
     Malformed = 4,
 }
 

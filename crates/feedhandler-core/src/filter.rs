@@ -6,9 +6,10 @@
 //!
 //! Instruments are named by what stands in each message: a number or text. Where messages also carry the symbol that
 //! people know (a directory message, and whatever has the same column), such a message says for itself whether it is
-//! wanted, and introduces its instrument to the messages that carry the number only. Numbers are those of a session.
+//! wanted, and introduces its instrument to the messages that carry the number only. Numbers are those of a session: what
+//! was learned in one is put away when its channel leaves it, and holds again when the channel comes back.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use crate::book::{Name, NameColumn};
 use crate::layout::{LEADING_BYTES, RowLayout};
@@ -76,8 +77,16 @@ struct Key {
     name: Name,
 }
 
-/// Instruments whose symbols are known at a time, over all channels.
+/// Instruments whose symbols are known at a time, over all channels, and as many of sessions that were left.
 const MOST_INTRODUCED: usize = 1 << 16;
+
+/// What was learned in a session that its channel has left.
+#[derive(Clone, Debug)]
+struct Left {
+    channel: u16,
+    session: u32,
+    introduced: Vec<Key>,
+}
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
@@ -90,6 +99,10 @@ pub struct Filter {
     introduced: HashSet<Key>,
     /// Those that came or went since the packet began.
     changes: Vec<Key>,
+    /// Number of the session that a channel is in.
+    sessions: HashMap<u16, u32>,
+    /// Oldest first.
+    left: Vec<Left>,
 }
 
 impl Filter {
@@ -106,6 +119,8 @@ impl Filter {
             texts: HashSet::new(),
             introduced: HashSet::new(),
             changes: Vec::new(),
+            sessions: HashMap::new(),
+            left: Vec::new(),
         };
         for instrument in wanted {
             match instrument {
@@ -155,9 +170,24 @@ impl Filter {
         symbol(&columns, row).is_some_and(|symbol| self.texts.contains(&symbol)) || self.names(&columns).contains(&name)
     }
 
-    /// A session starts on a channel: its instruments are numbered anew.
-    pub(crate) fn forget(&mut self, channel: u16) {
-        self.introduced.retain(|key| key.channel != channel);
+    /// A channel comes into a session, by its number among the channel's: in a new one, instruments are numbered anew.
+    #[cold]
+    pub(crate) fn enter(&mut self, channel: u16, session: u32) {
+        let left = self.sessions.insert(channel, session);
+        if left == Some(session) {
+            return;
+        }
+        let introduced: Vec<_> = self.introduced.extract_if(|key| key.channel == channel).collect();
+        if let Some(session) = left.filter(|_| !introduced.is_empty()) {
+            self.left.push(Left { channel, session, introduced });
+        }
+        if let Some(at) = self.left.iter().position(|left| (left.channel, left.session) == (channel, session)) {
+            let room = MOST_INTRODUCED.saturating_sub(self.introduced.len());
+            self.introduced.extend(self.left.remove(at).introduced.into_iter().take(room));
+        }
+        while self.left.iter().map(|left| left.introduced.len()).sum::<usize>() > MOST_INTRODUCED {
+            self.left.remove(0);
+        }
     }
 
     /// The packet was decoded to its end.
@@ -169,7 +199,8 @@ impl Filter {
     /// The packet is of no use, and so is what it said.
     #[cold]
     pub(crate) fn undo(&mut self) {
-        for key in std::mem::take(&mut self.changes) {
+        // Backwards, so that there is room again for what had to go.
+        for key in std::mem::take(&mut self.changes).into_iter().rev() {
             self.change(key);
         }
         self.changes.clear();

@@ -6,7 +6,7 @@
 mod delimiter;
 mod header;
 
-pub use delimiter::{Block, Delimiter};
+pub use delimiter::{Block, Delimiter, Length};
 pub use header::{Packet, PacketKind, SessionId, Standing};
 
 use crate::malformed::Reason;

@@ -139,12 +139,6 @@ impl<'a> Reader<'a> {
         Self { slot, at: at.min(end), end }
     }
 
-    /// Whether all values were read.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.at >= self.end
-    }
-
     /// Reads a value's head and moves behind it.
     ///
     /// # Errors

@@ -355,7 +355,7 @@ impl Pipeline {
             }
             Err(reason) => {
                 self.line(from).datagrams += 1;
-                self.refuse(from, reason, bytes.bytes());
+                self.refuse_for_good(from, reason, bytes.bytes());
             }
         }
         self.after(channel);
@@ -530,7 +530,8 @@ impl Pipeline {
             self.history.note_session(&channel.name, session);
         }
         channel.arbiter.open(from.line, packet, from.ts_ns, &mut self.events);
-        self.decoder.forget_symbols(channel_column(from.channel));
+        let session = channel.arbiter.session_number();
+        self.decoder.enter_session(channel_column(from.channel), session);
     }
 
     #[inline]
@@ -581,7 +582,7 @@ impl Pipeline {
             }
             Err(reason) => {
                 self.channels[from.channel].arbiter.unusable_unsequenced(packet.units);
-                self.refuse(from, reason, packet.payload.bytes());
+                self.refuse_for_good(from, reason, packet.payload.bytes());
             }
         }
     }
@@ -705,11 +706,13 @@ impl Pipeline {
     #[cold]
     fn count_malformed(&mut self, from: Origin, payload: &Payload<'_>, decoded: &Decoded) {
         self.channels[from.channel].messages.malformed += decoded.malformed;
-        let places = decoded.faults.iter().map(|fault| fault.place).min().map(|first| [first, decoded.messages - 1]);
-        if let Some([first, last]) = places.map(|places| places.map(|place| payload.leading_of(place).seq)) {
+        let before = self.batch.messages() as u64 - decoded.rows;
+        for run in &decoded.runs {
+            let [first, last] = run.places.map(|place| payload.leading_of(place).seq);
             let line = line_column(from.line);
-            let lost = Event::of_line(EventKind::Malformed, Cause::Malformed, line, decoded.malformed, from.ts_ns);
-            self.events.push(Event { first, last, ..lost });
+            let lost = Event::of_line(EventKind::Malformed, Cause::Malformed, line, run.count, from.ts_ns);
+            let position = usize::try_from(before + run.rows_before).unwrap_or(usize::MAX);
+            self.batch.push_event_at(position, channel_column(from.channel), &Event { first, last, ..lost });
         }
         for fault in &decoded.faults {
             self.note_sample(from, fault.reason, Some(fault.place), fault.count, payload.bytes.bytes());
@@ -724,12 +727,26 @@ impl Pipeline {
         }
     }
 
-    /// Counts a packet that could not be used.
+    /// Counts a packet that could not be used. Where there is a sequence, another copy may still bring what it carried, or a
+    /// gap tells that none has.
     #[cold]
     fn refuse(&mut self, from: Origin, reason: Reason, bytes: &[u8]) {
+        match self.plan.framing.unit {
+            SequenceUnit::Nothing => self.refuse_for_good(from, reason, bytes),
+            SequenceUnit::Messages | SequenceUnit::Packets => self.count_refused(from, reason, Cause::None, bytes),
+        }
+    }
+
+    /// Counts a packet that could not be used, and whose content is lost without a gap.
+    #[cold]
+    fn refuse_for_good(&mut self, from: Origin, reason: Reason, bytes: &[u8]) {
+        self.count_refused(from, reason, Cause::Malformed, bytes);
+    }
+
+    fn count_refused(&mut self, from: Origin, reason: Reason, cause: Cause, bytes: &[u8]) {
         self.line(from).malformed += 1;
         self.channels[from.channel].arbiter.suspect(Cause::Malformed);
-        self.events.push(Event::of_line(EventKind::Malformed, Cause::None, line_column(from.line), 1, from.ts_ns));
+        self.events.push(Event::of_line(EventKind::Malformed, cause, line_column(from.line), 1, from.ts_ns));
         self.note_sample(from, reason, None, 1, bytes);
     }
 

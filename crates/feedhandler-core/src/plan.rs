@@ -114,6 +114,11 @@ impl Plan {
         if tables.is_empty() || tables.len() > MOST_TABLES {
             return Err(PlanError::new("messages", format!("1 to {MOST_TABLES} are needed, found {}", tables.len())));
         }
+        if let (MessagesPlan::Msgpack(_), Some(Delimiter::Length(length))) = (&messages, &file)
+            && length.is_zero_by_type()
+        {
+            return Err(PlanError::new("file", "the type of a msgpack message does not tell how long it is"));
+        }
         let codes = codes_of(&tables);
         let book = spec.book.as_ref().map(|book| BookPlan::new(book, &framing, &tables).map(Arc::new)).transpose()?;
         let instruments = instruments_of(&spec.instruments, &tables)?;

@@ -7,7 +7,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes behind the last row that may be written: a row is written in pieces of up to 16 bytes.
+/// Bytes behind the last row that may be written: a row is written in pieces of up to as many.
 pub const ROW_SLACK_BYTES: usize = 64;
 
 const ALIGN: usize = 64;

@@ -1,6 +1,6 @@
 //! A protocol declaration as the Python loader hands it over: every default resolved, nothing implied.
 //!
-//! These types are the contract between `feedhandler/protocol.py`, which reads and checks a declaration, and
+//! These types are the contract between `feedhandler/protocol/`, which reads and checks a declaration, and
 //! [`crate::plan`], which compiles it. They travel as JSON.
 
 mod sbe;

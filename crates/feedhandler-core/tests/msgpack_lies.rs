@@ -10,7 +10,7 @@ use feedhandler_core::malformed::Reason;
 use feedhandler_core::plan::{Plan, PlanError};
 use feedhandler_core::report::Report;
 use feedhandler_core::spec::{
-    DelimiterSpec, MessagesSpec, MsgpackFieldSpec, MsgpackKind, MsgpackMessageSpec, StepSpec,
+    CodeValue, DelimiterSpec, MessagesSpec, MsgpackFieldSpec, MsgpackKind, MsgpackMessageSpec, StepSpec,
 };
 use fuzz::chance::Chance;
 use fuzz::encoder::{self, Header};
@@ -70,6 +70,31 @@ fn a_key_that_comes_twice_is_malformed_even_where_another_is_missing() {
     twice.extend(&good[price..price + 5]);
     twice.extend(&good[quantity + 8..]);
     assert_eq!(played(&protocol, &twice).malformed_by_reason[&Reason::RepeatedKey], 1);
+}
+
+#[test]
+fn what_a_packet_that_lies_had_of_unknown_messages_is_not_counted() {
+    let mut session = Session::new(&protocols::msgpack());
+    let header = [0x95, 0, 1, 1, 2, 0];
+    // One unknown message, and one that does not end; then, on the other line, two unknown ones.
+    session.on(0, &[&header[..], &[0x91, 99], &[0x93, 98]].concat());
+    session.on(1, &[&header[..], &[0x91, 99], &[0x91, 99]].concat());
+    session.finish();
+    let unknown: Vec<_> =
+        session.report().unknown_types.into_iter().map(|unknown| (unknown.code, unknown.count)).collect();
+    assert_eq!(unknown, [("99".to_owned(), 2)]);
+}
+
+#[test]
+fn a_code_too_great_for_a_signed_number_is_no_negative_one() {
+    let mut spec = (*protocols::msgpack().spec).clone();
+    let MessagesSpec::Msgpack { messages, .. } = &mut spec.messages else { panic!("it is msgpack") };
+    messages[0].codes[0].value = CodeValue::Int(-1);
+    let protocol = Protocol { plan: Arc::new(Plan::new(&spec).expect("a sound plan")), spec: Arc::new(spec) };
+    let header = [0x95, 0, 1, 1, 1, 0];
+    let report = played(&protocol, &[&header[..], &[0x91, 0xcf], &[0xff; 8]].concat());
+    assert_eq!((report.unknown_types.len(), report.malformed), (1, 0));
+    assert_eq!(report.unknown_types[0].code, u64::MAX.to_string());
 }
 
 /// A message that is a map of `keys` integer keys, each with a column.

@@ -41,6 +41,31 @@ fn every_shipped_protocol_compiles() {
     }
 }
 
+/// Why a plan cannot be made of a shipped one with a part of its JSON replaced.
+fn refused(index: usize, part: &str, by: &str) -> String {
+    let json = PLANS[index].1;
+    assert!(json.contains(part), "{part}");
+    Plan::from_json(json.replacen(part, by, 1).as_bytes()).expect_err(by).to_string()
+}
+
+#[test]
+fn what_would_lead_nowhere_is_refused() {
+    let empty = r#""codes": [], "length": 0, "min_length": 0, "fields": []"#;
+    let json = format!(
+        r#"{{"name": "m", "file": null,
+            "framing": {{"name": "none", "header": {{"kind": "none"}}, "counts": "nothing", "first_sequence": 1,
+                         "delimiter": {{"kind": "whole"}}}},
+            "messages": {{"encoding": "binary", "code": null, "messages": [{{"name": "nothing", {empty}}}]}}}}"#
+    );
+    let error = Plan::from_json(json.as_bytes()).expect_err("a message of no bytes").to_string();
+    assert!(error.starts_with("nothing: a message has at least a byte"), "{error}");
+
+    let by_type = r#""file": {"field": {"offset": 0, "width": 2, "byte_order": "big"}, "excludes": 2,
+                              "data_offset": 2, "zero_length_by_type": true}"#;
+    let error = refused(3, r#""file": null"#, by_type);
+    assert!(error.starts_with("file: the type of a msgpack message"), "{error}");
+}
+
 #[test]
 fn an_unknown_key_is_refused() {
     let json = PLANS[0].1.replacen("\"name\"", "\"surname\"", 1);

@@ -187,6 +187,12 @@ impl Arbiter {
         self.session.as_ref()
     }
 
+    /// Number of the present session among those of the channel: one that the channel comes back to has the one it had.
+    #[must_use]
+    pub fn session_number(&self) -> u32 {
+        self.epoch
+    }
+
     /// Whether anything waits for something else.
     #[inline]
     #[must_use]

@@ -209,7 +209,8 @@ impl Books {
         }
     }
 
-    /// The venue says that an instrument's book is empty: that much is known, whatever was lost before.
+    /// The venue says that an instrument's book is empty: that much is known, whatever was lost before. Where a loss need not
+    /// show, what comes behind is none the better known for it.
     fn clear(&mut self, message: &Message<'_>, instrument: &NameColumn) -> Done {
         let index = self.instruments.meet(message.channel, instrument.read(message.row))?;
         let orders = self.instruments[index].ladder.orders();
@@ -222,7 +223,9 @@ impl Books {
     #[cold]
     fn clear_all(&mut self, message: &Message<'_>) {
         let channel = &mut self.channels[usize::from(message.channel)];
-        channel.coverage = Coverage::Whole;
+        if self.plan.first_sequence.is_some() {
+            channel.coverage = Coverage::Whole;
+        }
         channel.orders.clear();
         for index in self.instruments.of_channel(message.channel) {
             self.empty(index, message);
@@ -233,7 +236,9 @@ impl Books {
     /// An instrument's book is known to be empty.
     fn empty(&mut self, index: u32, message: &Message<'_>) {
         let instrument = &mut self.instruments[index];
-        instrument.ladder.begin_anew(Trust::new(Completeness::Whole, message.seq));
+        let is_numbered = self.plan.first_sequence.is_some();
+        let completeness = if is_numbered { Completeness::Whole } else { Completeness::Building };
+        instrument.ladder.begin_anew(Trust::new(completeness, message.seq));
         if instrument.quote.is_some() {
             instrument.quote = Some(Quote::new(Bbo::default(), message.seq));
         }

@@ -94,7 +94,23 @@ pub struct Decoded {
     pub digest: Digest,
     /// Why messages could not be decoded: each reason once.
     pub faults: Vec<Fault>,
+    /// Where they stand.
+    pub(crate) runs: Vec<FaultRun>,
 }
+
+/// Messages of a packet that could not be decoded, one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FaultRun {
+    /// Places of the first and the last of them in the packet.
+    pub places: [u64; 2],
+    /// How many.
+    pub count: u64,
+    /// Rows that the packet has brought before them.
+    pub rows_before: u64,
+}
+
+/// Runs of a packet that are told apart; what comes behind is part of the last.
+const MOST_RUNS: usize = 64;
 
 /// Messages of a packet that could not be decoded for one reason.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +130,23 @@ impl Decoded {
         match self.faults.iter_mut().find(|fault| fault.reason == reason) {
             Some(fault) => fault.count += 1,
             None => self.faults.push(Fault { reason, count: 1, place }),
+        }
+        let is_full = self.runs.len() == MOST_RUNS;
+        match self.runs.last_mut() {
+            Some(run) if is_full || run.places[1] + 1 == place => (run.places[1], run.count) = (place, run.count + 1),
+            _ => self.runs.push(FaultRun { places: [place; 2], count: 1, rows_before: self.rows }),
+        }
+    }
+}
+
+impl MessagesPlan {
+    /// Where the message behind the one at `at` begins, in a payload that is the first `end` bytes of `slot`.
+    #[inline]
+    pub(crate) fn next_at(&self, delimiter: &Delimiter, slot: &[u8], at: usize, end: usize) -> Result<usize, Reason> {
+        match self {
+            Self::Binary(messages) => Ok(delimiter.next(slot, at, end, messages)?.next),
+            Self::Sbe(messages) => Ok(delimiter.next(slot, at, end, messages)?.next),
+            Self::Msgpack(_) => msgpack::next_at(delimiter, slot, at, end),
         }
     }
 }
@@ -135,6 +168,8 @@ const MOST_UNKNOWN_CODES: usize = 64;
 pub struct Decoder {
     counts: Vec<u64>,
     unknown: Vec<UnknownCode>,
+    /// Which of `unknown` the packet has.
+    noted: Vec<usize>,
     /// A packet without slack behind it is copied here first.
     scratch: Vec<u8>,
     /// A message without its optional fields is completed here.
@@ -155,6 +190,7 @@ impl Decoder {
         Self {
             counts: vec![0; plan.codes.len()],
             unknown: Vec::new(),
+            noted: Vec::new(),
             scratch: Vec::new(),
             short: Vec::new(),
             spans: Vec::new(),
@@ -169,10 +205,10 @@ impl Decoder {
         self.filter = Some(filter);
     }
 
-    /// A session starts on a channel: which instrument has which symbol is not known any more.
-    pub fn forget_symbols(&mut self, channel: u16) {
+    /// A channel comes into a session, by its number among the channel's: which instrument has which symbol is its own.
+    pub(crate) fn enter_session(&mut self, channel: u16, session: u32) {
         if let Some(filter) = &mut self.filter {
-            filter.forget(channel);
+            filter.enter(channel, session);
         }
     }
 
@@ -188,11 +224,11 @@ impl Decoder {
         &self.unknown
     }
 
-    /// Decodes a packet's messages into `out`.
+    /// Decodes a packet's messages into `out`, which must be a batch for messages of `plan`, as the decoder is.
     ///
     /// # Errors
     /// [`Reason`] where the packet's framing lies; `out` is then as it was.
-    pub fn packet(
+    pub(crate) fn packet(
         &mut self,
         plan: &Plan,
         delimiter: &Delimiter,
@@ -227,6 +263,7 @@ impl Decoder {
         };
         match decoded {
             Ok(decoded) => {
+                self.noted.clear();
                 if let Some(filter) = &mut self.filter {
                     filter.keep();
                 }
@@ -234,6 +271,7 @@ impl Decoder {
             }
             Err(reason) => {
                 out.undo_to(before, |code| self.counts[usize::from(code)] -= 1);
+                self.undo_unknown();
                 if let Some(filter) = &mut self.filter {
                     filter.undo();
                 }
@@ -252,11 +290,7 @@ impl Decoder {
         let messages = if let Delimiter::Whole = delimiter { messages.or((end > 0).then_some(1)) } else { messages };
         let (mut at, mut place) = (0, 0);
         while messages.map_or(at < end, |messages| place < messages) {
-            at = match &plan.messages {
-                MessagesPlan::Binary(messages) => delimiter.next(slot, at, end, messages)?.next,
-                MessagesPlan::Msgpack(_) => msgpack::skip_at(slot, at, end)?,
-                MessagesPlan::Sbe(messages) => delimiter.next(slot, at, end, messages)?.next,
-            };
+            at = plan.messages.next_at(delimiter, slot, at, end)?;
             place += 1;
         }
         Ok(())
@@ -265,11 +299,23 @@ impl Decoder {
     #[cold]
     fn note_unknown(&mut self, code: impl AsRef<str>) {
         let code = code.as_ref();
-        if let Some(known) = self.unknown.iter_mut().find(|unknown| unknown.code == code) {
-            known.count += 1;
-        } else if self.unknown.len() < MOST_UNKNOWN_CODES {
-            self.unknown.push(UnknownCode { code: code.to_owned(), count: 1 });
+        let at = self.unknown.iter().position(|unknown| unknown.code == code).unwrap_or(self.unknown.len());
+        if at == MOST_UNKNOWN_CODES {
+            return;
         }
+        if at == self.unknown.len() {
+            self.unknown.push(UnknownCode { code: code.to_owned(), count: 0 });
+        }
+        self.unknown[at].count += 1;
+        self.noted.push(at);
+    }
+
+    #[cold]
+    fn undo_unknown(&mut self) {
+        for at in self.noted.drain(..) {
+            self.unknown[at].count -= 1;
+        }
+        self.unknown.retain(|unknown| unknown.count > 0);
     }
 }
 

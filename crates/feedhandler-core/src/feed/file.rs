@@ -18,7 +18,7 @@ use crate::filter::Filter;
 use crate::framing::Delimiter;
 use crate::padded::Padded;
 use crate::pipeline::{Pipeline, PipelineOptions};
-use crate::plan::{MessagesPlan, Plan};
+use crate::plan::Plan;
 use crate::report::Report;
 
 /// How a file is read.
@@ -297,13 +297,12 @@ impl MessagesInput {
     fn read(&mut self, pipeline: &mut Pipeline) -> Result<bool, CaptureError> {
         self.source.may_go_on()?;
         let plan = Arc::clone(pipeline.plan());
-        let MessagesPlan::Binary(messages) = &plan.messages else { return Ok(false) };
         let offset = self.source.offset_bytes();
         let window = self.source.fill(WINDOW_BYTES)?;
         let (mut end, mut fault) = (0, None);
         while end < window.len().min(SLAB_BYTES) && fault.is_none() {
-            match self.delimiter.next(window, end, window.len(), messages) {
-                Ok(block) => end = block.next,
+            match plan.messages.next_at(&self.delimiter, window, end, window.len()) {
+                Ok(next) => end = next,
                 Err(reason) => fault = Some(reason),
             }
         }

@@ -153,13 +153,37 @@ impl Length {
         if length == 0 && self.is_zero_by_type {
             return next_by_type(slot, start, end, plan);
         }
+        self.block(at, length, left)
+    }
+
+    /// The block at `at` whose length field says `length`, where so many bytes are left.
+    #[inline(always)]
+    fn block(&self, at: usize, length: u64, left: usize) -> Result<Block, Reason> {
         // A length may be as large as 2^64 - 1.
         let bytes = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(self.excludes);
         if bytes < self.least_bytes || bytes > left {
             return Err(Reason::BlockLength);
         }
         let next = at + bytes;
-        Ok(Block { start, end: next, next })
+        Ok(Block { start: at + self.data_offset, end: next, next })
+    }
+
+    /// The block at `at`, where none is as long as its type says.
+    ///
+    /// # Errors
+    /// As [`Delimiter::next`].
+    pub(crate) fn next_told(&self, slot: &[u8], at: usize, end: usize) -> Result<Block, Reason> {
+        let left = end.saturating_sub(at);
+        if left < self.least_bytes {
+            return Err(if left == 0 { Reason::CountTooLarge } else { Reason::BlockLength });
+        }
+        let length = self.field.load(slot, at).ok_or(Reason::BlockLength)?;
+        self.block(at, length, left)
+    }
+
+    /// Whether a length of 0 means "as long as the type says".
+    pub(crate) fn is_zero_by_type(&self) -> bool {
+        self.is_zero_by_type
     }
 }
 

@@ -35,6 +35,18 @@ pub struct Bbo {
     pub since_seq: u64,
 }
 
+/// A packet of a session, with messages from `first` on.
+pub fn packet_of(session: &str, first: u64, messages: &[Message]) -> Vec<u8> {
+    let mut bytes = format!("{session:<10}").into_bytes();
+    bytes.extend(first.to_be_bytes());
+    bytes.extend(u16::try_from(messages.len()).expect("few messages").to_be_bytes());
+    for message in messages.iter().map(Message::bytes) {
+        bytes.extend(u16::try_from(message.len()).expect("a short message").to_be_bytes());
+        bytes.extend(message);
+    }
+    bytes
+}
+
 /// See the module's documentation.
 pub struct Rig {
     pub pipeline: Pipeline,
@@ -60,14 +72,7 @@ impl Rig {
 
     /// A packet of a session comes, with messages from `first` on; a hole in front of it is a loss.
     pub fn packet(&mut self, channel: usize, session: &str, first: u64, messages: &[Message]) -> &mut Self {
-        let mut bytes = format!("{session:<10}").into_bytes();
-        bytes.extend(first.to_be_bytes());
-        bytes.extend(u16::try_from(messages.len()).expect("few messages").to_be_bytes());
-        for message in messages.iter().map(Message::bytes) {
-            bytes.extend(u16::try_from(message.len()).expect("a short message").to_be_bytes());
-            bytes.extend(message);
-        }
-        self.bytes(channel, &bytes)
+        self.bytes(channel, &packet_of(session, first, messages))
     }
 
     /// A datagram comes.

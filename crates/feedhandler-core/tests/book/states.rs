@@ -3,11 +3,13 @@
 use feedhandler_core::book::BookState::{self, Building, Changing, Crossed, Good, Inconsistent, Stale};
 use feedhandler_core::book::{BookLimits, Books, MisfitCounters, OtherProtocol};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, packet_of};
 use crate::venue::Side::{Buy, Sell};
 use crate::venue::{Declared, Message, NO_PRICE, Side};
 
 const SESSION: &str = "MONDAY";
+
+const HEADER_BYTES: usize = 20;
 
 fn directory(instrument: u16) -> Message {
     Message::Directory {
@@ -30,6 +32,11 @@ fn quote(instrument: u16, bid: (i32, u32), ask: (i32, u32)) -> Message {
 
 fn level(side: Side, price: i32, size: u32, complete: bool) -> Message {
     Message::Level { instrument: 1, side, price, size, complete }
+}
+
+/// A packet of the session.
+fn packet(first: u64, messages: &[Message]) -> Vec<u8> {
+    packet_of(SESSION, first, messages)
 }
 
 /// Instruments 1 and 2 on channel 0 and 1 on channel 1, introduced, with an order each; both channels are at number 5.
@@ -257,9 +264,38 @@ fn without_sequence_numbers_only_what_stands_alone_is_good() {
     rig.packet(0, SESSION, 1, &[directory(1), add(1, 10, Buy, 100, 5), quote(2, (1, 1), (2, 1))]).apply();
     assert_eq!((rig.state(0, 1), rig.state(0, 2)), (Some(Building), Some(Good)));
     rig.packet(0, SESSION, 1, &[Message::Clear { instrument: 1 }]).apply();
-    assert_eq!(rig.state(0, 1), Some(Good));
+    assert_eq!(rig.state(0, 1), Some(Building), "a loss behind it would not show");
     rig.drop(0).apply();
-    assert_eq!((rig.state(0, 1), rig.state(0, 2)), (Some(Stale), Some(Stale)), "what was dropped has no number");
+    assert_eq!(rig.state(0, 2), Some(Stale), "what was dropped has no number");
+}
+
+#[test]
+fn a_datagram_that_cannot_be_used_is_a_loss_where_no_number_will_be_missing() {
+    let quoted = [quote(2, (1, 1), (2, 1))];
+    let whole = packet(1, &quoted);
+    let cut = &whole[..whole.len() - 1];
+
+    let mut rig = Rig::new(Declared { is_sequenced: false, ..Declared::ORDERS });
+    rig.bytes(0, &whole).apply();
+    assert_eq!(rig.state(0, 2), Some(Good));
+    rig.bytes(0, cut).apply();
+    assert_eq!(rig.state(0, 2), Some(Stale));
+
+    let mut rig = two_channels(Declared::ORDERS);
+    let unsequenced = packet(0, &quoted);
+    rig.bytes(0, &unsequenced[..unsequenced.len() - 1]).apply();
+    assert_eq!(states(&mut rig), [Some(Stale), Some(Stale), Some(Good)], "it stood outside the sequence");
+}
+
+#[test]
+fn a_message_that_could_not_be_read_is_a_loss_to_what_comes_behind_it() {
+    let mut rig = two_channels(Declared::ORDERS);
+    let mut bytes = packet(5, &[quote(1, (1, 1), (2, 1)), quote(2, (1, 1), (2, 1))]);
+    let second = bytes.len() - packet(5, &[quote(2, (1, 1), (2, 1))]).len() + HEADER_BYTES;
+    bytes.splice(second..second, *b"\0\x03A\0\x01");
+    bytes[HEADER_BYTES - 1] = 3;
+    rig.bytes(0, &bytes).apply();
+    assert_eq!((rig.state(0, 1), rig.state(0, 2)), (Some(Stale), Some(Good)), "the second quote came after the loss");
 }
 
 #[test]

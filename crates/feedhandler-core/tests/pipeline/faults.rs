@@ -42,11 +42,22 @@ fn what_is_malformed_on_every_line_is_lost_for_that_cause() {
 #[test]
 fn messages_that_are_malformed_in_a_good_packet_are_lost_and_told_where() {
     let mut rig = Rig::new();
-    let blocks = [block(2), b"\0\x03Nxx".to_vec(), block(4)].concat();
-    rig.on(A, 1, &packet(1, 2)).on(A, 2, &[header(SESSION, 2, 3), blocks].concat()).on(A, 3, &packet(5, 6)).finish();
-    assert_eq!(rig.delivered, [1, 2, 4, 5]);
-    assert_eq!(rig.told, [(EventKind::Malformed, 3, 4)]);
-    assert_eq!(rig.channel().messages.malformed, 1);
+    let spoilt = || b"\0\x03Nxx".to_vec();
+    let blocks = [block(2), spoilt(), block(4), spoilt(), spoilt(), block(7)].concat();
+    rig.on(A, 1, &packet(1, 2)).on(A, 2, &[header(SESSION, 2, 6), blocks].concat()).on(A, 3, &packet(8, 9)).finish();
+    assert_eq!(rig.delivered, [1, 2, 4, 7, 8]);
+    assert_eq!(rig.told, [(EventKind::Malformed, 3, 3), (EventKind::Malformed, 5, 6)]);
+    assert_eq!(rig.told_at, [2, 3], "in front of the messages behind them");
+    assert_eq!(rig.channel().messages.malformed, 3);
+}
+
+#[test]
+fn however_many_messages_of_a_packet_are_malformed_few_events_tell_it() {
+    let mut rig = Rig::with_one_line();
+    let blocks = (1..1_001).flat_map(|seq| if seq % 2 == 1 { block(seq) } else { b"\0\x03Nxx".to_vec() });
+    rig.on(A, 1, &[header(SESSION, 1, 1_000), blocks.collect()].concat()).finish();
+    assert_eq!((rig.delivered.len(), rig.channel().messages.malformed, rig.told.len()), (500, 500, 64));
+    assert_eq!(rig.told[63], (EventKind::Malformed, 128, 1_000));
 }
 
 #[test]

@@ -37,6 +37,9 @@ impl BinaryPlan {
         let mut plan =
             Self { codes: Codes::new(code)?, messages: Vec::new(), layouts: Vec::new(), kernel: KernelKind::best() };
         for (spec, table) in specs.iter().zip(0_u16..) {
+            if spec.length == 0 {
+                return Err(PlanError::new(&spec.name, "a message has at least a byte, or no way leads behind it"));
+            }
             let (message, layout) = Message::new(spec, code, table)?;
             plan.add_codes(&spec.codes, &message).map_err(|what| PlanError::new(&spec.name, what))?;
             plan.layouts.push(layout);

@@ -149,6 +149,7 @@ impl Writer<'_> {
         };
         let message = &self.plan.messages[usize::from(code)];
         if bytes.len() < message.min_length {
+            self.fates.rows = filling.len() as u64;
             return self.fates.note_fault(place, Reason::MessageTooShort);
         }
         let row = filling.next_row(message.table);

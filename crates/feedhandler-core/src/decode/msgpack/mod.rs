@@ -28,7 +28,7 @@ use head::{Head, Heads};
 use leaf::format;
 use path::enter;
 use tree::Message;
-pub(super) use walk::{packet, skip_at};
+pub(super) use walk::{next_at, packet};
 pub(super) use widths::Widths;
 
 /// Everything decode knows of a protocol of msgpack objects.
@@ -89,7 +89,7 @@ impl MsgpackPlan {
         &self.layouts
     }
 
-    /// Index of the code of the object at `reader`; `Err(None)` where its type is not known.
+    /// Index of the code of the object at `reader`; none where its type is not known.
     #[inline]
     fn find(&self, mut reader: Reader<'_>) -> Result<Option<usize>, Reason> {
         let Some(path) = &self.code else { return Ok(Some(0)) };
@@ -100,7 +100,8 @@ impl MsgpackPlan {
         }
         let head = reader.head()?;
         match head.kind {
-            Kind::Unsigned | Kind::Signed => Ok(self.codes.of_number(head.number.cast_signed())),
+            Kind::Unsigned => Ok(i64::try_from(head.number).ok().and_then(|number| self.codes.of_number(number))),
+            Kind::Signed => Ok(self.codes.of_number(head.number.cast_signed())),
             Kind::Str => Ok(self.codes.of_text(reader.bytes(head.number)?)),
             _ => Err(Reason::WrongKind),
         }

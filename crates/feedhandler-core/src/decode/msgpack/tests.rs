@@ -11,8 +11,8 @@ use crate::malformed::Reason;
 use crate::padded::Padded;
 use crate::plan::{MessagesPlan, Plan};
 use crate::spec::{
-    CodeSpec, CodeValue, DelimiterSpec, FramingSpec, HeaderSpec, MessagesSpec, MsgpackFieldSpec, MsgpackKind,
-    MsgpackMessageSpec, ProtocolSpec, SequenceUnit, StepSpec,
+    ByteOrder, CodeSpec, CodeValue, DelimiterSpec, FramingSpec, HeaderSpec, IntSpec, MessagesSpec, MsgpackFieldSpec,
+    MsgpackKind, MsgpackMessageSpec, ProtocolSpec, SequenceUnit, StepSpec,
 };
 
 /// Columns whose widths leave gaps in a row, in every kind that goes the short way.
@@ -267,6 +267,56 @@ proptest! {
         prop_assert_eq!(&short, &outcome(&plain_plan(has_code), &bytes, slack, &delimiter, messages, skip));
         prop_assert_eq!(&short, &outcome(&long_plan(has_code), &bytes, slack, &delimiter, messages, skip));
     }
+}
+
+/// Messages behind lengths of two bytes.
+fn blocks(messages: &[Vec<u8>]) -> Vec<u8> {
+    let block = |message: &Vec<u8>| [&u16::try_from(message.len()).expect("short").to_be_bytes()[..], message].concat();
+    messages.iter().flat_map(block).collect()
+}
+
+fn behind_lengths() -> Delimiter {
+    let field = IntSpec { offset: 0, width: 2, byte_order: ByteOrder::Big };
+    Delimiter::new(&DelimiterSpec::Length { field, excludes: 2, data_offset: 2 }).expect("a sound delimiter")
+}
+
+proptest! {
+    #[test]
+    fn messages_in_blocks_are_what_they_are_without(
+        messages in prop::collection::vec(any_message(true), 0..12),
+        slack in prop::sample::select(vec![0_usize, 100]),
+        skip in 0_u64..3,
+        is_counted in any::<bool>(),
+    ) {
+        let count = is_counted.then_some(messages.len() as u64);
+        let bare = outcome(&plan(true), &messages.concat(), slack, &Delimiter::Msgpack, count, skip);
+        // Of objects that do not end, blocks tell more.
+        prop_assume!(bare.fates.is_ok());
+        let found = outcome(&plan(true), &blocks(&messages), slack, &behind_lengths(), count, skip);
+        prop_assert_eq!(found, bare);
+    }
+
+    #[test]
+    fn blocks_of_anything_are_followed_as_check_follows_them(
+        mut bytes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..8).prop_map(|all| blocks(&all)),
+        cut in 0_usize..4,
+        messages in prop::option::of(0_u64..9),
+    ) {
+        bytes.truncate(bytes.len().saturating_sub(cut));
+        let (plan, delimiter) = (plan(true), behind_lengths());
+        let found = outcome(&plan, &bytes, 64, &delimiter, messages, 0);
+        let checked = Decoder::check(&plan, &delimiter, Padded::from(bytes.as_slice()), messages);
+        prop_assert_eq!(checked.err(), found.fates.err());
+    }
+}
+
+#[test]
+fn an_object_that_does_not_fill_its_block_is_a_newer_message_and_one_that_does_not_end_in_it_is_malformed() {
+    let good = array(&[vec![2], packed(1), packed(5)]);
+    let bytes = blocks(&[good.clone(), good[..2].to_vec(), [good.as_slice(), &[7]].concat(), Vec::new(), good]);
+    let found = outcome(&plan(true), &bytes, 64, &behind_lengths(), None, 0);
+    assert_eq!(found.fates.map(|fates| (fates.0, fates.1, fates.2, fates.3)), Ok((5, 3, 0, 2)));
+    assert_eq!(found.fault, Some((1, Reason::Incomplete)));
 }
 
 #[test]

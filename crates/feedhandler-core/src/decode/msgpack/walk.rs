@@ -13,7 +13,7 @@ use super::widths::Widths;
 use crate::batch::BatchBuilder;
 use crate::decode::{Decoded, Decoder, Payload, Span, judge};
 use crate::filter::Verdict;
-use crate::framing::Delimiter;
+use crate::framing::{Block, Delimiter, Length};
 use crate::layout::Leading;
 use crate::malformed::Reason;
 use crate::msgpack::Reader;
@@ -42,7 +42,11 @@ pub(in crate::decode) fn packet(
         decoder,
         out,
     };
-    let end = if walk.decoder.filter.is_none() { walk.decode::<false>() } else { walk.decode::<true>() };
+    let end = match delimiter {
+        Delimiter::Length(length) => walk.decode_blocks(length),
+        _ if walk.decoder.filter.is_none() => walk.decode::<false>(),
+        _ => walk.decode::<true>(),
+    };
     let Walk { widths, mut fates, decoder, .. } = walk;
     decoder.widths = widths;
     end?;
@@ -51,7 +55,15 @@ pub(in crate::decode) fn packet(
     Ok(fates)
 }
 
-pub(in crate::decode) fn skip_at(slot: &[u8], at: usize, end: usize) -> Result<usize, Reason> {
+/// Where the message behind the one at `at` begins.
+pub(in crate::decode) fn next_at(delimiter: &Delimiter, slot: &[u8], at: usize, end: usize) -> Result<usize, Reason> {
+    match delimiter {
+        Delimiter::Length(length) => Ok(length.next_told(slot, at, end)?.next),
+        _ => skip_at(slot, at, end),
+    }
+}
+
+fn skip_at(slot: &[u8], at: usize, end: usize) -> Result<usize, Reason> {
     let mut reader = Reader::new(slot, at, end);
     reader.skip()?;
     Ok(reader.at)
@@ -88,7 +100,7 @@ impl Walk<'_> {
                 self.at = skip_at(self.payload.bytes.slot(), self.at, end)?;
                 self.place += 1;
             } else if !self.short_way::<FILTERED>() {
-                self.at = self.long_way()?;
+                self.at = self.long_way(end)?;
                 self.place += 1;
             }
         }
@@ -98,6 +110,34 @@ impl Walk<'_> {
         self.fates.messages = self.place;
         self.fates.trailing_bytes = (end - self.at) as u64;
         Ok(())
+    }
+
+    /// Decodes messages that stand in blocks, each of which says its length: one whose object does not end within its block
+    /// is malformed alone.
+    fn decode_blocks(&mut self, length: &Length) -> Result<(), Reason> {
+        let (slot, end) = (self.payload.bytes.slot(), self.payload.bytes.len());
+        while self.payload.messages.map_or(self.at < end, |messages| self.place < messages) {
+            let block = length.next_told(slot, self.at, end)?;
+            if self.place >= self.payload.skip {
+                self.decode_block(block);
+            }
+            (self.at, self.place) = (block.next, self.place + 1);
+        }
+        self.fates.messages = self.place;
+        self.fates.trailing_bytes = (end - self.at) as u64;
+        Ok(())
+    }
+
+    fn decode_block(&mut self, block: Block) {
+        let rows = self.fates.rows;
+        self.at = block.start;
+        match self.long_way(block.end) {
+            Ok(next) => self.fates.longer += u64::from(self.fates.rows > rows && next < block.end),
+            Err(reason) => {
+                self.fates.note_fault(self.place, reason);
+                self.decoder.spans.push(Span::new(block.start, block.end));
+            }
+        }
     }
 
     /// Decodes the messages of one flat type that come next; false where there is none.
@@ -185,10 +225,10 @@ impl Walk<'_> {
         messages > 0
     }
 
-    /// Decodes the next message, whatever it is, counts its fate, and says where it ends.
+    /// Decodes the next message, which ends at `end` or before, whatever it is, counts its fate, and says where it ends.
     #[inline(never)]
-    fn long_way(&mut self) -> Result<usize, Reason> {
-        let (slot, at, end) = (self.payload.bytes.slot(), self.at, self.payload.bytes.len());
+    fn long_way(&mut self, end: usize) -> Result<usize, Reason> {
+        let (slot, at) = (self.payload.bytes.slot(), self.at);
         let leading = self.payload.leading_of(self.place);
         let mut reader = Reader::new(slot, at, end);
         let next = match self.write_row(&mut reader, &leading) {

@@ -70,7 +70,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
         let node = &template.root;
         let row = filling.next_row(node.block.table);
         let mut at = self.block(&node.block, at, block_bytes, self.leading, row)?;
-        let index = index(filling.len(node.block.table));
+        let index = index(filling.table_len(node.block.table));
         let mut top = Frame { node, group: 0, row, index, parent: 0, left: 0, block_bytes };
         let mut depth = 0;
         loop {
@@ -155,7 +155,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
         self.allowance = self.allowance.checked_sub(1).ok_or(Reason::GroupCount)?;
         let block = &frame.node.block;
         frame.row = filling.next_row(block.table);
-        frame.index = index(filling.len(block.table));
+        frame.index = index(filling.table_len(block.table));
         // SAFETY: the CPU has what `K` uses.
         let leading = unsafe { K::below(self.leading, frame.parent, true) };
         let next = self.block(block, at, frame.block_bytes, leading, frame.row)?;

@@ -159,7 +159,10 @@ impl<'a> Writer<'a> {
         match self.find(span) {
             Ok((head, Some(template))) => self.message::<K>((span, place), &head, template, stack, filling),
             Ok((head, None)) => self.note_unknown(&head),
-            Err(reason) => self.fates.note_fault(place, reason),
+            Err(reason) => {
+                self.fates.rows = filling.len() as u64;
+                self.fates.note_fault(place, reason);
+            }
         }
     }
 
@@ -176,7 +179,7 @@ impl<'a> Writer<'a> {
         let tables = template.group_tables.clone();
         let Decoder { rows_before, short, counts, .. } = &mut *self.decoder;
         rows_before.clear();
-        rows_before.extend(tables.map(|table| filling.len(table)));
+        rows_before.extend(tables.map(|table| filling.table_len(table)));
         // SAFETY: the CPU has what `K` uses.
         let leading = unsafe { K::leading(&self.payload.leading_of(place)) };
         let mut walk = Walk::<K>::new(self.payload.bytes.slot(), span, head.version, leading, short);
@@ -198,6 +201,7 @@ impl<'a> Writer<'a> {
         for (table, rows) in template.group_tables.clone().zip(&self.decoder.rows_before) {
             filling.truncate(table, *rows);
         }
+        self.fates.rows = filling.len() as u64;
         self.fates.note_fault(place, reason);
     }
 
@@ -228,7 +232,7 @@ unsafe fn groups<K: Kernel>(
     filling: &mut Filling<'_>,
 ) -> Option<usize> {
     let (mut at, mut all) = (bytes.start, 0);
-    let parent = u32::try_from(filling.len(form.root.table)).unwrap_or(u32::MAX);
+    let parent = u32::try_from(filling.table_len(form.root.table)).unwrap_or(u32::MAX);
     // SAFETY: the CPU has what `K` uses.
     let leading = unsafe { K::below(leading, parent, true) };
     for (group, done) in form.groups.iter().zip(0..) {
@@ -275,7 +279,7 @@ fn take_back(
         // SAFETY: the group was found here before.
         let word = unsafe { load(slot, at, word_of) };
         let Some((entries, behind)) = group.entries(word, at + group.dimension_bytes, bytes.end) else { break };
-        filling.truncate(group.block.table, filling.len(group.block.table) - entries);
+        filling.truncate(group.block.table, filling.table_len(group.block.table) - entries);
         at = behind;
     }
 }
