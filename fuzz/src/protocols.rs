@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use feedhandler_core::plan::Plan;
-use feedhandler_core::spec::ProtocolSpec;
+use feedhandler_core::spec::{HeaderSpec, ProtocolSpec};
 
 /// A protocol: what it says, and what was made of it.
 #[derive(Clone, Debug)]
@@ -16,10 +16,25 @@ pub struct Protocol {
 
 impl Protocol {
     fn new(json: &str) -> Self {
-        let spec: ProtocolSpec = serde_json::from_str(json).expect("a plan of the tests");
+        Self::of(serde_json::from_str(json).expect("a plan of the tests"))
+    }
+
+    fn of(spec: ProtocolSpec) -> Self {
         let plan = Plan::new(&spec).expect("a plan of the tests");
         Self { spec: Arc::new(spec), plan: Arc::new(plan) }
     }
+}
+
+/// ITCH whose sequence numbers have but two bytes: they wrap.
+#[must_use]
+pub fn narrow() -> Protocol {
+    let mut spec = (*itch50().spec).clone();
+    if let HeaderSpec::Binary(header) = &mut spec.framing.header
+        && let Some(sequence) = &mut header.sequence
+    {
+        (sequence.offset, sequence.width) = (sequence.offset + sequence.width - 2, 2);
+    }
+    Protocol::of(spec)
 }
 
 macro_rules! protocols {

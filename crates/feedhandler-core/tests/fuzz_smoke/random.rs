@@ -100,6 +100,7 @@ macro_rules! datagrams {
 
 datagrams!(
     itch50,
+    narrow,
     iex_tops,
     iex_deep,
     iex_deep_plus,
@@ -114,8 +115,9 @@ datagrams!(
 );
 
 /// Protocols of which there is a target.
-const DATAGRAMS: [&str; 12] = [
+const DATAGRAMS: [&str; 13] = [
     "itch50",
+    "narrow",
     "iex_tops",
     "iex_deep",
     "iex_deep_plus",
