@@ -27,6 +27,7 @@ pub mod faults;
 pub mod feed;
 mod field;
 pub mod filter;
+mod forks;
 pub mod framing;
 pub mod generate;
 pub mod history;

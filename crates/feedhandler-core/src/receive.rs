@@ -28,6 +28,7 @@ pub(crate) use thread::prepare_thread;
 
 use crate::cache_padded::CachePadded;
 use crate::event_fd::EventFd;
+use crate::forks::forks;
 use crate::ring::{Arena, Consumer, Pages, ring};
 use crate::wait::{Wait, WaitOutcome};
 use crate::wire::{LineReport, LineSocket, LineSpec, Warning, WireError};
@@ -66,6 +67,7 @@ enum Engine {
 struct Shared {
     /// The process whose receive thread this is. After a fork, what the kernel counts and signals is still shared with it.
     process: u32,
+    forks: u32,
     stop: AtomicBool,
     stop_event: EventFd,
     polled_ns: CachePadded<AtomicU64>,
@@ -288,6 +290,7 @@ impl Shared {
     fn new(lines: usize) -> io::Result<Self> {
         Ok(Self {
             process: std::process::id(),
+            forks: forks(),
             stop: AtomicBool::new(false),
             stop_event: EventFd::new()?,
             polled_ns: CachePadded::default(),
@@ -304,7 +307,7 @@ impl Shared {
     }
 
     fn is_of_this_process(&self) -> bool {
-        self.process == std::process::id() // system call
+        self.forks == forks()
     }
 
     fn stop_requested(&self) -> bool {
