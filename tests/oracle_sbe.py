@@ -1,4 +1,4 @@
-"""SBE by the book, slow and obvious: random schemas as plain data, their XML, and messages encoded from values.
+"""SBE by the book, slow and obvious: schemas as plain data, their XML, and messages encoded from values.
 
 It shares nothing with what it is held against: a schema is made here as data and written down as XML, values
 are drawn for it, and each message is put together field by field. What must be decoded is what was drawn.

@@ -1,4 +1,4 @@
-"""Broken SBE schemas are refused in one line: the file, the line in it, what was expected and what was found."""
+"""Broken SBE schemas are refused in one line: the file, its line, what was expected and what was found."""
 
 from pathlib import Path
 
@@ -80,14 +80,17 @@ FAULTS = [
     (
         '<type name="templateId" primitiveType="uint16"/>',
         "",
-        "line 3 (messageHeader): expected an unsigned integer templateId in the composite messageHeader, found none",
+        (
+            "line 3 (messageHeader): expected an unsigned integer templateId in the composite messageHeader, "
+            "found none"
+        ),
     ),
     (
         'name="templateId" primitiveType="uint16"',
         'name="templateId" primitiveType="uint"',
         (
-            "line 4 (templateId): expected primitiveType: one of char, int8, int16, int32, int64, uint8, uint16, "
-            "uint32, uint64, float, double, found 'uint' (did you mean 'uint8'?)"
+            "line 4 (templateId): expected primitiveType: one of char, int8, int16, int32, int64, uint8, "
+            "uint16, uint32, uint64, float, double, found 'uint' (did you mean 'uint8'?)"
         ),
     ),
     (
@@ -168,8 +171,8 @@ FAULTS = [
         'type="Side"',
         'type="Side" presence="optinal"',
         (
-            "line 18 (side): expected presence of field: one of required, optional, constant, found 'optinal' "
-            "(did you mean 'optional'?)"
+            "line 18 (side): expected presence of field: one of required, optional, constant, "
+            "found 'optinal' (did you mean 'optional'?)"
         ),
     ),
     (
