@@ -40,9 +40,10 @@ types: build  ## check types strictly, and the stub of the Rust module against t
 
 check: lint types test  ## all that must hold before a change lands: lint, types and test
 
-bench: build  ## measure decoding and receiving against their peers (two cores, a few minutes)
+bench: build  ## measure decoding, receiving and sending against their peers (two cores, a few minutes)
 	$(BIN)/feedhandler bench decode --json
 	$(BIN)/feedhandler bench receive --json
+	$(BIN)/feedhandler bench send --json
 
 fuzz: prerequisites  ## fuzz every reader of foreign bytes, FUZZ_SECONDS (60) each
 	tools/fuzz $(FUZZ_SECONDS)

@@ -391,6 +391,8 @@ class Sender:
         Allows a unicast address that is not this machine's.
     sleep_only
         Sleeps until a deadline, rather than spin for its last microseconds.
+    segments
+        Datagrams of one size may go to the kernel as one, where they are sent as fast as it takes them.
 
     Raises
     ------
@@ -409,6 +411,7 @@ class Sender:
         multicast_ttl: int = 0,
         allow_remote: bool = False,
         sleep_only: bool = False,
+        segments: bool = True,
     ) -> Sender: ...
     def replay(
         self,

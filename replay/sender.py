@@ -126,6 +126,9 @@ class Sender:
         Unicast to other machines is meant.
     sleep_only
         Sleep until a deadline, and do not spin for the last 60 µs before it: later, and a core is free.
+    segments
+        As fast as possible, hand datagrams of one size to the kernel as one (``UDP_SEGMENT``), where it can
+        divide them.
 
     Raises
     ------
@@ -144,6 +147,7 @@ class Sender:
         multicast_ttl: int = 0,
         allow_remote: bool = False,
         sleep_only: bool = False,
+        segments: bool = True,
     ) -> None:
         self._core = _core.Sender(
             list(to),
@@ -152,6 +156,7 @@ class Sender:
             multicast_ttl=multicast_ttl,
             allow_remote=allow_remote,
             sleep_only=sleep_only,
+            segments=segments,
         )
 
     def replay(

@@ -64,6 +64,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     by_ns: int | None = None
     behind: int | None = None
     effect: str | None = None
+    identifier: str | None = None
 
     def __str__(self) -> str:
         units = "" if self.first is None else f" ({self.first} to {self.last})"

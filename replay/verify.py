@@ -21,6 +21,9 @@ from replay.truth import Fate, Line, Record, Truth
 _MOST_NAMED: Final = 4
 """Packets that one disagreement names."""
 
+_OF_SENDER: Final = frozenset({"restart", "jump"})
+"""Faults that are in the headers of all packets from then on."""
+
 _MOST_REMEMBERED: Final = 1_024
 """Ranges that a receiver remembers to have declared lost: beyond them, late copies count as duplicates."""
 
@@ -62,10 +65,11 @@ class _Notes:
 
 @dataclass
 class _Session:
-    """What left of a session on a line: copies of each unit, and how many of them were delayed."""
+    """What left of a session on a line: copies of each unit, how many were late, what the source repeats."""
 
     copies: Change = field(default_factory=Counter)
     delayed: Change = field(default_factory=Counter)
+    repeated: Change = field(default_factory=Counter)
     announced: int = 0
 
 
@@ -121,7 +125,7 @@ def _expected(line: Line) -> _Expected:
     offered = line.offered
     assert offered is not None  # a truth that was read to its end has it
     sessions = {
-        number: _Session(changes((first, last, copies) for first, last, copies in session.runs))
+        number: _Session(changes(session.runs), repeated=changes(run for run in session.runs if run[2] > 1))
         for number, session in offered.sessions.items()
     }
     for number, session in offered.sessions.items():
@@ -187,20 +191,11 @@ def _channel(
     expected = [line for line in lines if line is not None]
     if len(expected) != len(channel.lines):
         return
-    is_misread = any(line.kinds["misread"] for line in expected)
+    why = _unsure(channel, expected)
     for line, one in zip(channel.lines, expected, strict=True):
-        _datagrams(channel, line, one, notes, is_misread=is_misread)
-    if channel.unit == "nothing" or any(line.kinds["unknown"] for line in expected):
-        notes.not_checked.append(f"channel {channel.name}: units, since nothing numbers them in the truth")
-    elif is_misread:
-        about = [record for line in expected for record in line.records("misread")]
-        notes.not_checked.append(
-            f"channel {channel.name}: units, since packets pass for others{_named(about)}"
-        )
-    elif channel.units.stale:
-        notes.not_checked.append(
-            f"channel {channel.name}: units, since {channel.units.stale} came in a session that was left"
-        )
+        _datagrams(channel, line, one, notes, is_sure=why is None)
+    if why is not None:
+        notes.not_checked.append(f"channel {channel.name}: units, since {why}")
     elif report.gaps_omitted:
         notes.disagreements.append(
             f"channel {channel.name}: expected every gap, found {report.gaps_omitted} left out"
@@ -209,29 +204,47 @@ def _channel(
         _units(channel, expected, report, notes)
 
 
+def _unsure(channel: ChannelLedger, lines: Sequence[_Expected]) -> str | None:
+    """Say why nobody can know what some packets are, or of which sequence, where that is so."""
+    if channel.unit == "nothing" or any(line.kinds["unknown"] for line in lines):
+        return "nothing numbers them in the truth"
+    misread = [record for line in lines for record in line.records("misread")]
+    if misread:
+        return f"packets pass for others{_named(misread)}"
+    restarts = _restarts(lines)
+    begun = [
+        {(it.fault, it.first, it.next) for it in restarts if it.line == line.line.head.line} for line in lines
+    ]
+    if any(own != begun[0] for own in begun):
+        return f"the lines' sequences are not the same{_named(restarts)}"
+    if channel.units.stale:
+        return f"{channel.units.stale} came in a session that was left{_named(restarts)}"
+    is_late = any(fate.is_delayed for line in lines for fate in line.line.fates.values())
+    if is_late and any(it.fault == "restart" and it.identifier is None for it in restarts):
+        return f"a session begins under the name of another, and packets are late{_named(restarts)}"
+    return None
+
+
 def _datagrams(
-    channel: ChannelLedger, line: LineLedger, expected: _Expected, notes: _Notes, *, is_misread: bool
+    channel: ChannelLedger, line: LineLedger, expected: _Expected, notes: _Notes, *, is_sure: bool
 ) -> None:
     """Compare the fates of a line's datagrams."""
-    place = _place(channel, line)
+    place, kinds = _place(channel, line), expected.kinds
     dropped = line.dropped_socket_buffer + line.dropped_ring_full
     notes.compare(f"{place}: datagrams that the receiver dropped itself", 0, dropped)
     if dropped:
         return
     notes.compare(f"{place}: datagrams", expected.datagrams, line.datagrams, expected.line.records)
     notes.checked["datagrams"] += expected.datagrams
-    if is_misread or expected.kinds["unknown"]:
+    if not is_sure:
         return
-    kinds = expected.kinds
-    malformed = expected.records("malformed")
-    notes.compare(f"{place}: malformed", kinds["malformed"], line.malformed, malformed)
-    if not channel.units.stale:
-        quiet = expected.records("heartbeat", "end_of_session")
-        notes.compare(f"{place}: heartbeats", kinds["heartbeat"], line.heartbeats, quiet)
-        notes.compare(f"{place}: ends of session", kinds["end_of_session"], line.ends_of_session, quiet)
-        brought = line.accepted + line.duplicate
-        usable = kinds["data"] + kinds["unsequenced"]
-        notes.compare(f"{place}: accepted and duplicate", usable, brought, expected.records("data"))
+    quiet = expected.records("heartbeat", "end_of_session")
+    usable = kinds["data"] + kinds["unsequenced"]
+    notes.compare(f"{place}: malformed", kinds["malformed"], line.malformed, expected.records("malformed"))
+    notes.compare(f"{place}: heartbeats", kinds["heartbeat"], line.heartbeats, quiet)
+    notes.compare(f"{place}: ends of session", kinds["end_of_session"], line.ends_of_session, quiet)
+    brought = line.accepted + line.duplicate
+    notes.compare(f"{place}: accepted and duplicate", usable, brought, expected.records("data"))
     notes.checked["malformed"] += kinds["malformed"]
 
 
@@ -269,7 +282,7 @@ def _units(channel: ChannelLedger, lines: Sequence[_Expected], report: Report, n
 
 
 def _restarts(lines: Iterable[_Expected]) -> list[Record]:
-    return [record for line in lines for record in line.line.records if record.fault in {"restart", "jump"}]
+    return [record for line in lines for record in line.line.records if record.fault in _OF_SENDER]
 
 
 def _session(
@@ -283,11 +296,13 @@ def _session(
     lost = changes((gap.first, gap.last, 1) for gap in gaps)
     ends = max((max(end_of(line.copies), line.announced) for line in lines), default=begins)
     levels_of = [lost, *(line.copies for line in lines), *(line.delayed for line in lines)]
+    levels_of += [line.repeated for line in lines]
     for first, end, levels in stretches(levels_of, {begins, ends}):
-        is_gap, copies, delayed = levels[0] > 0, levels[1 : 1 + len(lines)], levels[1 + len(lines) :]
+        is_gap, copies, others = levels[0] > 0, levels[1 : 1 + len(lines)], levels[1 + len(lines) :]
         units, total = end - first, sum(copies)
         sums.seen += units * total
-        is_excused = sum(delayed) == total
+        delayed, repeated = sum(others[: len(lines)]), sum(others[len(lines) :])
+        is_excused = delayed == total or repeated > 0
         if not begins <= first < ends:
             if is_gap:
                 finder.tell(first, end, "no gap, since nothing tells of them", "a gap")

@@ -145,6 +145,22 @@ def test_a_sender_that_starts_again_or_leaves_numbers_out(
     assert any("digest" in text for text in found.not_checked)
 
 
+@pytest.mark.parametrize(
+    ("faults", "why"),
+    [
+        (("restart:at=250,line=B", "truncate:p=0.02,from=20"), "sequences are not the same"),
+        (("jump:at=220,by=9,line=A",), "sequences are not the same"),
+        (("restart:at=300", "reorder:p=0.05,within=9ms,from=20"), "under the name of another"),
+    ],
+)
+def test_sequences_that_nobody_can_tell_apart_are_not_claimed(
+    feed: Path, truth: Path, faults: tuple[str, ...], why: str
+) -> None:
+    found = verified(feed, Faults(*faults, seed=6), truth)
+    assert found.agrees, found.disagreements
+    assert any(why in text for text in found.not_checked), found.not_checked
+
+
 def test_a_jump_is_a_gap_of_exactly_its_numbers(feed: Path, truth: Path) -> None:
     report = faulted.read(feed, Faults("jump:at=300,by=1000"), truth)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import delivered
 import faulted
 import live
+import msgspec
 import numbered
 import pytest
 from captures import ROOT, capture
@@ -20,6 +21,7 @@ from faulted import LINES, composed, write_feed
 import feedhandler as fh
 from feedhandler.address import Address
 from feedhandler.cli import main
+from feedhandler.config import ArbitrateConfig
 from feedhandler.errors import FaultError, SendError
 from replay import Capture, Datagram, Faults, Pacing, Sender, write_pcap
 from replay.truth import load
@@ -39,9 +41,12 @@ def received(
     *,
     faults: Faults | None = None,
     truth: Path | None = None,
+    grace_us: int = 2_000_000,
 ) -> fh.Report:
     """Replay to a feed on this machine; each line gets what was recorded on its way there, or everything."""
-    with fh.open(live.config(protocol, ["127.0.0.1:0"] * len(lines))) as feed:
+    config = live.config(protocol, ["127.0.0.1:0"] * len(lines))
+    config = msgspec.structs.replace(config, arbitrate=ArbitrateConfig(grace_us=grace_us))
+    with fh.open(config) as feed:
         to = [(str(line.address.ip), line.address.port) for line in feed.addresses]
         routes = [(recorded, own) for recorded, own in zip(lines, to, strict=True) if recorded is not None]
         sender = Sender([] if routes else to, routes=routes)
@@ -134,6 +139,24 @@ def test_one_stream_may_be_several_lines(tmp_path: Path, truth: Path) -> None:
 
     assert [(gap.first, gap.last) for gap in report.gaps] == [(160, 160)]
     assert verify(load(truth), report).agrees
+
+
+@pytest.mark.parametrize("first", [1, faulted.FIRST])
+def test_passes_are_sessions_from_the_head_on_and_copies_from_the_middle(
+    tmp_path: Path, truth: Path, first: int
+) -> None:
+    feed = write_feed(tmp_path / "feed.pcap", first=first)
+    source = Capture(feed, protocol=fh.protocol(numbered.PROTOCOL), loops=2, loop_gap_ns=200_000_000)
+    faults = Faults("loss:p=0.05,from=20,to=600", seed=3)
+    options = {"faults": faults, "truth": truth, "grace_us": 50_000}
+    report = received_whole(source, str(numbered.PROTOCOL), PACES, LINES, **options)
+
+    clean = faulted.read(feed).ledger.channels[0].expected
+    assert [session.first for session in report.sessions] == [first] * (2 if first == 1 else 1)
+    assert report.ledger.channels[0].expected == clean * len(report.sessions)
+    found = verify(load(truth), report)
+    assert found.agrees, found.disagreements
+    assert found.not_checked == ()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def build_c(program: str, into: Path) -> Path | None:
     Parameters
     ----------
     program
-        Its name: ``receive`` or ``send``.
+        Its name: ``receive``, ``send`` or ``blast``.
     into
         Folder for the result.
     """

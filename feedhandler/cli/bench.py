@@ -9,6 +9,7 @@ from rich.table import Table
 
 from feedhandler.bench import decode as decoding
 from feedhandler.bench import receive as receiving
+from feedhandler.bench import send as sending
 from feedhandler.bench.machine import Machine
 from feedhandler.cli import options, output
 from feedhandler.cli.tables import facts, plain_table
@@ -61,6 +62,28 @@ def receive(
         Group(where, *map(_load, result.loads), *map(_pace, result.paces), _endurance(result.endurance)),
         as_json=as_json,
     )
+
+
+@app.command()
+def send(
+    *,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs in each.")] = 7,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each contender runs in a round.")] = 1.0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Measure a replay with --max beside C programs that only send, on one core.
+
+    Example: feedhandler bench send --rounds 5
+    """
+    with output.working("bench send"):
+        result = sending.run(rounds, seconds)
+    table = plain_table(
+        f"datagrams of {result.bytes} bytes", "contender", "datagrams/s", "spread", "of C's rate"
+    )
+    for name, found in result.contenders.items():
+        table.add_row(name, f"{found.datagrams_per_s:,.0f}", f"{found.spread:.1%}", f"{found.ratio:.2f}")
+    where = _where(result.machine, result.loop, result.rounds, result.seconds)
+    output.result(msgspec.to_builtins(result), Group(where, table), as_json=as_json)
 
 
 def _where(machine: Machine, loop: str, rounds: int, seconds: float) -> RenderableType:

@@ -44,7 +44,11 @@ pub struct Sender {
 #[pymethods]
 impl Sender {
     #[new]
-    #[pyo3(signature = (to, *, routes=vec![], interface=None, multicast_ttl=0, allow_remote=false, sleep_only=false))]
+    #[pyo3(signature = (
+        to, *, routes=vec![], interface=None, multicast_ttl=0, allow_remote=false, sleep_only=false,
+        segments=true
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they have names in Python")]
     fn new(
         py: Python<'_>,
         to: Vec<Address>,
@@ -53,6 +57,7 @@ impl Sender {
         multicast_ttl: u32,
         allow_remote: bool,
         sleep_only: bool,
+        segments: bool,
     ) -> PyResult<Self> {
         let pair = |(from, to): &(Address, Address)| Ok((address(from)?, address(to)?));
         let routes: Vec<_> = routes.iter().map(pair).collect::<PyResult<_>>()?;
@@ -60,6 +65,7 @@ impl Sender {
         let interface = interface.map(str::parse).transpose().map_err(|error: io::Error| send_error(py, &error))?;
         let reach = Reach { interface, multicast_ttl, allow_remote };
         let transmit = UdpTransmit::open(routes.destinations(), &reach).map_err(|error| send_error(py, &error))?;
+        let transmit = if segments { transmit } else { transmit.without_segments() };
         let wait = if sleep_only { DeadlineWait::Sleep } else { DeadlineWait::Spin };
         let control = Arc::new(Control::default());
         let sender = CoreSender::new(transmit, routes.destinations(), Monotonic, wait, Arc::clone(&control));

@@ -50,7 +50,7 @@ impl Stage for Delay {
             out.push(packet);
             return;
         }
-        let by_ns = self.by_ns + self.choice.chance().below(self.jitter_ns.saturating_add(1));
+        let by_ns = self.by_ns.saturating_add(self.choice.chance().below(self.jitter_ns.saturating_add(1)));
         truth.note(&packet, if self.is_reorder { Done::Reorder { by_ns } } else { Done::Delay { by_ns } });
         packet.delay(by_ns);
         self.held.keep(packet);

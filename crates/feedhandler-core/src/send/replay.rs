@@ -16,6 +16,9 @@ use crate::faults::{Faulted, Injector};
 /// Time between the beginning of a replay and its first deadline: enough to be ready for it.
 pub const LEAD_NS: u64 = 1_000_000;
 
+/// Datagrams after which whoever watches is told how far the source is.
+const POSITION_DATAGRAMS: u64 = 64;
+
 /// What a replay did not send, and why.
 #[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
 pub struct Replayed {
@@ -155,6 +158,7 @@ impl<'a, T: Transmit, C: Clock> Replay<'a, T, C> {
     }
 
     fn send_all(&mut self, source: &mut dyn DatagramSource) -> Result<(), ReplayError> {
+        let mut read = 0_u64;
         while let Some(datagram) = source.next_datagram().map_err(ReplayError::Source)? {
             if self.sender.is_stopped() {
                 return Err(ReplayError::Send(Halt::Stopped));
@@ -164,8 +168,12 @@ impl<'a, T: Transmit, C: Clock> Replay<'a, T, C> {
                 None if self.window.is_past(datagram.ts_ns) => break,
                 None => self.replayed.left_out += 1,
             }
-            self.sender.note_position(source.position());
+            read += 1;
+            if read.is_multiple_of(POSITION_DATAGRAMS) {
+                self.sender.note_position(source.position());
+            }
         }
+        self.sender.note_position(source.position());
         self.sender.flush().map_err(ReplayError::Send)
     }
 

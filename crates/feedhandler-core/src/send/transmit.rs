@@ -61,8 +61,10 @@ pub struct UdpTransmit {
     v6: Option<Socket>,
     /// The kernel knows the only destination: no route is looked up for each datagram.
     connected: bool,
-    /// Datagrams of one size may go as one.
+    /// Datagrams of one size go as one.
     joins_segments: bool,
+    /// They may.
+    may_join: bool,
 }
 
 impl UdpTransmit {
@@ -82,6 +84,7 @@ impl UdpTransmit {
             v6: any(SocketAddr::is_ipv6).then(|| open_socket(Domain::IPV6, reach)).transpose()?,
             connected: false,
             joins_segments: false,
+            may_join: true,
         };
         if let ([to], Some(socket)) = (transmit.destinations.as_slice(), transmit.v4.as_ref().or(transmit.v6.as_ref()))
         {
@@ -89,6 +92,12 @@ impl UdpTransmit {
             transmit.connected = true;
         }
         Ok(transmit)
+    }
+
+    /// Never hands datagrams to the kernel as one.
+    #[must_use]
+    pub fn without_segments(self) -> Self {
+        Self { may_join: false, ..self }
     }
 
     /// The socket for a destination and how many datagrams of `batch` from `from` on go through it.
@@ -138,7 +147,7 @@ impl Transmit for UdpTransmit {
         let sent = self.send(batch, from);
         match &sent {
             Err(error) if self.joins_segments && cannot_join(error) => {
-                self.joins_segments = false;
+                (self.joins_segments, self.may_join) = (false, false);
                 self.send(batch, from)
             }
             _ => sent,
@@ -146,7 +155,7 @@ impl Transmit for UdpTransmit {
     }
 
     fn join_segments(&mut self, is_wanted: bool) {
-        self.joins_segments = is_wanted;
+        self.joins_segments = is_wanted && self.may_join;
     }
 
     fn wait_writable(&mut self) {

@@ -177,6 +177,28 @@ fn real_sockets_of_both_families_get_every_datagram_once_in_order() {
 }
 
 #[test]
+fn joined_datagrams_arrive_as_they_were_whatever_their_sizes() {
+    let receivers = [
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"),
+        UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).expect("a port"),
+    ];
+    for joins in [&receivers[..1], &receivers[..]] {
+        let joins: Vec<&UdpSocket> = joins.iter().collect();
+        let mut sender = real(&joins);
+        sender.join_segments(true);
+        let sizes = [60, 60, 60, 20, 20, 90, 90, 0, 0, 90, 90, 90, 89, 89, 5];
+        let payloads: Vec<Vec<u8>> =
+            (0..120_usize).map(|at| vec![u8::try_from(at % 251).expect("small"); sizes[at / 3 % 15]]).collect();
+        for payload in &payloads {
+            (0..joins.len()).for_each(|to| sender.send(None, to, payload).expect("sent"));
+        }
+        sender.flush().expect("sent");
+        assert!(joins.iter().all(|receiver| received(receiver) == payloads));
+        assert_eq!(sender.report().packets, 120 * joins.len() as u64);
+    }
+}
+
+#[test]
 fn a_port_where_nobody_listens_stops_nothing_and_is_counted() {
     let listening = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     // Connected to itself it takes nothing from others, and nobody else can come by its port.
