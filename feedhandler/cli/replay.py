@@ -30,7 +30,9 @@ class Reach(NamedTuple):
 
 
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="The files; several are merged.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="The files; several are merged.", show_default=False)
+    ],
     *,
     to: Annotated[
         list[str] | None,
@@ -85,7 +87,7 @@ def replay(
         ),
     ] = None,
     faults: Annotated[
-        Path | None, typer.Option(help="Faults from the table [faults] of a TOML file.", show_default=False)
+        Path | None, typer.Option(help="Faults from the table `faults` of a TOML file.", show_default=False)
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the faults; 0 if nobody says it.", show_default=False)
