@@ -168,10 +168,10 @@ impl<'a, T: Transmit, C: Clock> Replay<'a, T, C> {
                 None if self.window.is_past(datagram.ts_ns) => break,
                 None => self.replayed.left_out += 1,
             }
-            read += 1;
             if read.is_multiple_of(POSITION_DATAGRAMS) {
                 self.sender.note_position(source.position());
             }
+            read += 1;
         }
         self.sender.note_position(source.position());
         self.sender.flush().map_err(ReplayError::Send)
