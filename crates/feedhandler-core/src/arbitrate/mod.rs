@@ -313,12 +313,8 @@ impl Arbiter {
         self.heard_ns = ts_ns;
         let end = first.saturating_add(packet.units);
         let verdict = self.judge_units(first, end, session.next);
-        if verdict == Verdict::Duplicate {
-            if !self.is_far_below(first, end, &session) {
-                self.elsewhere_run = 0;
-            } else if self.was_carried_away(line, first, ts_ns) {
-                return Verdict::Opens;
-            }
+        if verdict == Verdict::Duplicate && self.is_carried_away_by(line, first, end, &session, ts_ns) {
+            return Verdict::Opens;
         }
         if self.lines[line].move_to(first, end, verdict, ts_ns) == Moved::Back {
             self.coverage.step_back(line);

@@ -158,11 +158,22 @@ impl Arbiter {
         }
     }
 
-    /// Whether the units of a packet are far below what is expected, where nothing was ever delivered.
+    /// Whether a packet with nothing new is one too many far below what is expected, where nothing was ever delivered.
     #[inline]
-    pub(super) fn is_far_below(&self, first: u64, end: u64, session: &Session) -> bool {
+    pub(super) fn is_carried_away_by(
+        &mut self,
+        line: usize,
+        first: u64,
+        end: u64,
+        session: &Session,
+        ts_ns: u64,
+    ) -> bool {
         let is_far = end.saturating_add(RESTART_DISTANCE_UNITS) < session.next;
-        is_far && (end <= session.first || self.lost.overlap(first, end) > 0)
+        if is_far && (end <= session.first || self.lost.overlap(first, end) > 0) {
+            return self.was_carried_away(line, first, ts_ns);
+        }
+        self.elsewhere_run = 0;
+        false
     }
 
     /// Whether the lines have gone on far from what is expected for so long that what came there was a stray.
