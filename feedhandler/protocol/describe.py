@@ -29,7 +29,7 @@ def summary_of(protocol: Protocol) -> dict[str, Any]:
 
 
 def summary_without_schema(name: str) -> dict[str, Any]:
-    """Return the same of a shipped protocol whose schema is to be given, so that its messages are not known."""
+    """Return the same of a shipped protocol whose schema is to be given: its messages are not known."""
     declared = declaration(name)
     return {
         "name": declared.name,
