@@ -12,6 +12,7 @@ use crate::rig::{GRACE_NS, Rig};
 
 /// Time between the packets of a line, as sent.
 const SPACING_NS: u64 = 100;
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// What a line makes of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -280,7 +281,10 @@ fn step() -> impl Strategy<Value = Chance> {
     let session = prop::sample::select(vec!["S1", "S1", "S1", "S2", "S3"]);
     let first = prop_oneof![8 => 1_u64..40, 2 => 3_000_u64..3_020, 1 => Just(1), 1 => any::<u64>()];
     let count = prop_oneof![8 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(0xffff))];
-    (0..GRACE_NS, 0..2_usize, session, first, 0..4_u64, count, prop::bool::weighted(0.1)).prop_map(
+    // Longer than a line is in doubt, and than a channel is listened to.
+    let wait_ns =
+        prop_oneof![20 => 0..GRACE_NS, 2 => GRACE_NS..5 * GRACE_NS, 1 => Just(SECOND_NS), 1 => Just(61 * SECOND_NS)];
+    (wait_ns, 0..2_usize, session, first, 0..4_u64, count, prop::bool::weighted(0.1)).prop_map(
         |(wait_ns, line, session, first, units, count, is_cut)| Chance {
             wait_ns,
             line,
