@@ -17,16 +17,17 @@ from feedhandler.config_file import load
 from feedhandler.filter import Instrument, instrument_of_text
 from feedhandler.protocol import Protocol
 from feedhandler.protocol import load as load_protocol
-from feedhandler.reader import Reader, Rest, read
+from feedhandler.reader import Channels, Reader, Rest, read
 from feedhandler.sink import open_sink
 from feedhandler.sink.values import cells_of
+from feedhandler.workers import decode_capture, decode_files
 
 Row = dict[str, object]
 """A message for people: its name as ``message``, and its fields."""
 
 
 def decode(
-    file: options.File,
+    files: Annotated[list[Path], typer.Argument(help="The file, or several.", show_default=False)],
     *,
     protocol: Annotated[
         str | None, typer.Option("--protocol", "-p", help="Name or declaration file.", show_default=False)
@@ -58,6 +59,9 @@ def decode(
     ] = None,
     out: options.Out = None,
     head: Annotated[int, typer.Option(min=0, help="Show the first N messages, and entries of groups.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Threads: one for each file, or for some channels of one capture.")
+    ] = 1,
     as_json: options.AsJson = False,
 ) -> None:
     """Decode a capture or a file of messages, and report what was in it.
@@ -65,17 +69,33 @@ def decode(
     Example: feedhandler decode day.pcapng.zst --protocol itch50 --out day.parquet
     """
     rest = _rest(is_apart=no_pair, is_out=only)
-    reader = _reader(
-        file,
-        protocol=protocol,
-        schema=schema,
-        channels=channel or [],
-        rest=rest,
-        config=config,
-        instruments=instrument or [],
-    )
-    first = _decode(reader, out, head)
-    report = reader.report()
+
+    def opened(path: Path, part: Channels | None) -> Reader:
+        return _reader(
+            path,
+            protocol=protocol,
+            schema=schema,
+            channels=options.channels(channel or []) if part is None else part,
+            rest=rest if part is None else "skip",
+            config=config,
+            instruments=instrument or [],
+        )
+
+    first: list[Row] = []
+    if len(files) == workers == 1:
+        reader = opened(files[0], None)
+        first = _decode(reader, out, head)
+        report = reader.report()
+    else:
+        _refuse_for_workers(out, head)
+        named = options.channels(channel or [])
+        with output.working("decode"):
+            if len(files) > 1:
+                report = decode_files(files, opened, workers)
+            else:
+                others = rest != "skip" and (config is None or bool(named))
+                named = named or _channels_of(config)
+                report = decode_capture(files[0], opened, workers, named=named, others=others)
     json: dict[str, Any] = msgspec.to_builtins(report) | ({"head": first} if head else {})
     if not as_json:
         for row in first:
@@ -91,30 +111,41 @@ def _reader(
     *,
     protocol: str | None,
     schema: Path | None,
-    channels: list[str],
+    channels: Channels,
     rest: Rest | None,
     config: Path | None,
     instruments: list[str],
 ) -> Reader:
-    lines = options.channels(channels)
     if config is None:
         if protocol is None:
             raise typer.BadParameter("give one, or a --config that has one", param_hint="--protocol")
         named = load_protocol(protocol, schema)
-        return read(file, named, channels=lines, rest=rest, instruments=_instruments(instruments, named))
+        return read(file, named, channels=channels, rest=rest, instruments=_instruments(instruments, named))
     loaded = load(config)
-    own = {channel.name: [line.address for line in channel.lines] for channel in loaded.channels}
     if schema is not None and protocol is None:
         raise typer.BadParameter("give its --protocol as well, or neither", param_hint="--schema")
     named = load_protocol(protocol, schema) if protocol else loaded.protocol
     return read(
         file,
         named,
-        channels=lines or own,
-        rest=rest or ("pair" if lines else "skip"),
+        channels=channels or _channels_of(config),
+        rest=rest or ("pair" if channels else "skip"),
         grace_us=loaded.arbitrate.grace_us,
         instruments=_instruments(instruments, named) or loaded.filter.instruments,
     )
+
+
+def _channels_of(config: Path | None) -> Channels:
+    if config is None:
+        return {}
+    return {channel.name: [line.address for line in channel.lines] for channel in load(config).channels}
+
+
+def _refuse_for_workers(out: Path | None, head: int) -> None:
+    if out is not None:
+        raise typer.BadParameter("needs one file and one worker", param_hint="--out")
+    if head:
+        raise typer.BadParameter("needs one file and one worker", param_hint="--head")
 
 
 def _rest(*, is_apart: bool, is_out: bool) -> Rest | None:
