@@ -364,8 +364,24 @@ def capture_is_closed(path: str, /) -> bool:
         The file cannot be read.
     """
 
-def capture_info(path: str, /) -> bytes:
-    """Facts of a capture and its streams, as JSON.
+def capture_info(
+    path: str,
+    /,
+    *,
+    plans: Sequence[Plan] = ...,
+    most_datagrams: int | None = None,
+    has_timelines: bool = False,
+) -> bytes:
+    """Facts of a capture and its streams: JSON of ``feedhandler.capture.CaptureInfo``.
+
+    Parameters
+    ----------
+    plans
+        Protocols that are tried on each stream.
+    most_datagrams
+        Datagrams that are looked at; without it, all.
+    has_timelines
+        Whether datagrams are counted by time as well.
 
     Raises
     ------

@@ -14,13 +14,17 @@ from feedhandler.batch import Batch
 from feedhandler.cli import options, output
 from feedhandler.cli.tables import report_tables
 from feedhandler.config_file import load
+from feedhandler.errors import CaptureError
 from feedhandler.filter import Instrument, instrument_of_text
 from feedhandler.protocol import Protocol
 from feedhandler.protocol import load as load_protocol
 from feedhandler.reader import Channels, Reader, Rest, read
+from feedhandler.recognise import guess
 from feedhandler.sink import open_sink
 from feedhandler.sink.values import cells_of
 from feedhandler.workers import decode_capture, decode_files
+
+_GIVE_ONE = "give one, or a --config that has one: "
 
 Row = dict[str, object]
 """A message for people: its name as ``message``, and its fields."""
@@ -30,7 +34,13 @@ def decode(
     files: Annotated[list[Path], typer.Argument(help="The file, or several.", show_default=False)],
     *,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", "-p", help="Name or declaration file.", show_default=False)
+        str | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="Name or declaration file. Without it, the one that a capture is surely of.",
+            show_default=False,
+        ),
     ] = None,
     schema: options.Schema = None,
     channel: Annotated[
@@ -96,8 +106,12 @@ def decode(
                 others = rest != "skip" and (config is None or bool(named))
                 named = named or _channels_of(config)
                 report = decode_capture(files[0], opened, workers, named=named, others=others)
+    is_recognised = protocol is None and config is None
     json: dict[str, Any] = msgspec.to_builtins(report) | ({"head": first} if head else {})
+    json |= {"is_protocol_recognised": is_recognised}
     if not as_json:
+        if is_recognised:
+            output.stdout().print(f"protocol: {report.protocol}, recognised; --protocol says otherwise")
         for row in first:
             output.stdout().print(_line(row), soft_wrap=True)
     output.result(json, report_tables(report), as_json=as_json)
@@ -117,9 +131,7 @@ def _reader(
     instruments: list[str],
 ) -> Reader:
     if config is None:
-        if protocol is None:
-            raise typer.BadParameter("give one, or a --config that has one", param_hint="--protocol")
-        named = load_protocol(protocol, schema)
+        named = _recognised(file) if protocol is None else load_protocol(protocol, schema)
         return read(file, named, channels=channels, rest=rest, instruments=_instruments(instruments, named))
     loaded = load(config)
     if schema is not None and protocol is None:
@@ -146,6 +158,18 @@ def _refuse_for_workers(out: Path | None, head: int) -> None:
         raise typer.BadParameter("needs one file and one worker", param_hint="--out")
     if head:
         raise typer.BadParameter("needs one file and one worker", param_hint="--head")
+
+
+def _recognised(file: Path) -> Protocol:
+    """Return the protocol that a capture is surely of."""
+    try:
+        found = guess(file)
+    except CaptureError as error:
+        seen = "only captures are recognised, and this is none" if file.is_file() else str(error)
+        raise typer.BadParameter(_GIVE_ONE + seen, param_hint="--protocol") from error
+    if found.protocol is None:
+        raise typer.BadParameter(_GIVE_ONE + found.seen, param_hint="--protocol")
+    return found.protocol
 
 
 def _rest(*, is_apart: bool, is_out: bool) -> Rest | None:

@@ -1,16 +1,23 @@
-"""``feedhandler info``: what a capture holds, whatever its protocol."""
+"""``feedhandler info``: what a capture holds, told by protocol."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
+import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from feedhandler.capture import Capture, CaptureInfo, Stream
-from feedhandler.capture import info as capture_info
+from feedhandler.capture import Capture, Fit, Stream
 from feedhandler.cli import options, output
 from feedhandler.cli.tables import facts, plain_table
+from feedhandler.plot import check, plot_rates
+from feedhandler.protocol import load
+from feedhandler.recognise import Recognised
+from feedhandler.survey import ChannelInfo, Survey, survey
 
 _FATES = (
     "datagrams",
@@ -23,19 +30,74 @@ _FATES = (
     "malformed_ip",
     "malformed_udp",
 )
+_MOST_ROWS = 40
+"""Streams and channels that people are shown."""
 
 
-def info(file: options.File, *, as_json: options.AsJson = False) -> None:
-    """Tell what a capture holds: its format, its records, and the streams in it.
+def info(
+    file: options.File,
+    *,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--protocol",
+            "-p",
+            help="Name or declaration file to try besides what is shipped; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the rate of each stream to X.png.", show_default=False)
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Tell what a capture holds: streams and their rates, protocols, sequences, gaps, lines, messages.
 
-    Example: feedhandler info day.pcapng.zst
+    Example: feedhandler info day.pcapng.zst --plot day.png
     """
-    found = capture_info(file)
-    output.result(msgspec.to_builtins(found), _tables(found), as_json=as_json)
+    given = [load(name) for name in protocol or []]
+    if plot is not None:
+        check(plot)
+    with output.progress("read") as advance:
+        found = survey(file, protocols=given, has_timelines=plot is not None, advance=advance)
+    if plot is not None:
+        plot_rates(found.info, plot, file.name)
+    output.result(_json(found), _tables(found), as_json=as_json)
 
 
-def _tables(found: CaptureInfo) -> RenderableType:
-    return Group(_summary(found.capture), _interfaces(found.capture), _streams(found))
+def _json(found: Survey) -> dict[str, Any]:
+    streams = zip(found.info.streams, found.recognised, strict=True)
+    return {
+        "capture": msgspec.to_builtins(found.info.capture),
+        "streams": [_stream_json(stream, recognised) for stream, recognised in streams],
+        "other_datagrams": found.info.other_datagrams,
+        "channels": msgspec.to_builtins(found.channels),
+        "paired": msgspec.to_builtins(found.paired),
+        "not_tried": found.not_tried,
+    }
+
+
+def _stream_json(stream: Stream, recognised: Recognised) -> dict[str, Any]:
+    rates = {
+        "datagrams_per_s": stream.per_second(stream.datagrams),
+        "bytes_per_s": stream.per_second(stream.bytes),
+    }
+    told = {name: value for name, value in msgspec.to_builtins(stream).items() if name != "timeline"}
+    judged = {
+        "protocol": recognised.protocol,
+        "confidence": recognised.confidence,
+        "tied": recognised.tied,
+        "runner_up": None if recognised.runner_up is None else recognised.runner_up.protocol,
+    }
+    return told | rates | judged
+
+
+def _tables(found: Survey) -> RenderableType:
+    capture = found.info.capture
+    parts = [_summary(capture), _interfaces(capture), _streams(found), _protocols(found)]
+    parts += [_channels(found), _types(found)] if found.channels else []
+    notes = [Text(f"not tried: {name}, {why}") for name, why in found.not_tried.items()]
+    return Group(*parts, *notes)
 
 
 def _summary(capture: Capture) -> Table:
@@ -67,21 +129,95 @@ def _interfaces(capture: Capture) -> Table:
     return table
 
 
-def _streams(found: CaptureInfo) -> Table:
-    names = ("destination", "first", "last", "datagrams", "bytes", "datagrams/s")
+def _streams(found: Survey) -> Table:
+    names = ("destination", "first", "last", "datagrams", "bytes", "datagrams/s", "peak/ms", "peak at")
     table = plain_table("streams", *names, words=3)
-    for stream in sorted(found.streams, key=lambda each: -each.datagrams):
-        span_ns = stream.last_ts_ns - stream.first_ts_ns
-        rate = f"{stream.datagrams / span_ns * 1e9:,.0f}" if span_ns > 0 else "—"
-        times = (_clock(stream.first_ts_ns), _clock(stream.last_ts_ns))
-        table.add_row(_destination(stream), *times, f"{stream.datagrams:,}", f"{stream.bytes:,}", rate)
-    if found.other_datagrams:
-        table.add_row("others", "", "", f"{found.other_datagrams:,}")
+    streams = _by_size(found)
+    for stream, _ in streams[:_MOST_ROWS]:
+        rate = stream.per_second(stream.datagrams)
+        table.add_row(
+            stream.destination,
+            _clock(stream.first_ts_ns),
+            _clock(stream.last_ts_ns),
+            f"{stream.datagrams:,}",
+            f"{stream.bytes:,}",
+            "—" if rate is None else f"{rate:,.0f}",
+            f"{stream.peak_per_ms:,}",
+            _clock(stream.peak_ts_ns)[:-6],
+        )
+    if len(streams) > _MOST_ROWS:
+        table.add_row(f"… and {len(streams) - _MOST_ROWS:,} more")
+    if found.info.other_datagrams:
+        table.add_row("others", "", "", f"{found.info.other_datagrams:,}")
     return table
 
 
-def _destination(stream: Stream) -> str:
-    return f"[{stream.address}]:{stream.port}" if ":" in stream.address else f"{stream.address}:{stream.port}"
+def _protocols(found: Survey) -> Table:
+    names = ("destination", "protocol", "confidence", "next best", "tried", "fitting", "messages", "known")
+    table = plain_table("protocols", *names, words=2)
+    for stream, recognised in _by_size(found)[:_MOST_ROWS]:
+        best, runner_up = recognised.best, recognised.runner_up
+        counts = () if best is None else (best.packets, best.fitting, best.messages, best.known)
+        table.add_row(
+            stream.destination,
+            _name(recognised),
+            f"{recognised.confidence:.0%}",
+            _next(runner_up),
+            *(f"{count:,}" for count in counts),
+        )
+    return table
+
+
+def _name(recognised: Recognised) -> Text:
+    if recognised.tied:
+        return Text(f"{' or '.join(recognised.tied)}: as good", "yellow")
+    return Text(recognised.protocol) if recognised.protocol else Text("not recognised", "yellow")
+
+
+def _next(fit: Fit | None) -> str:
+    return "—" if fit is None or fit.confidence < 0.005 else f"{fit.protocol} {fit.confidence:.0%}"
+
+
+def _channels(found: Survey) -> Table:
+    names = ("channel", "lines", "session", "first", "last", "gaps", "lost", "duplicates", "malformed")
+    table = plain_table("channels", *names, words=3)
+    for channel in found.channels[:_MOST_ROWS]:
+        for row in _sessions(channel):
+            table.add_row(*row)
+    if len(found.channels) > _MOST_ROWS:
+        table.add_row(f"… and {len(found.channels) - _MOST_ROWS:,} more")
+    return table
+
+
+def _sessions(channel: ChannelInfo) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each session; what is of the whole channel stands in the first."""
+    counts = (len(channel.gaps), channel.lost, channel.duplicates, channel.malformed)
+    told = (channel.name, "\n".join(channel.lines), tuple(f"{count:,}" for count in counts))
+    for session in channel.sessions:
+        name, lines, numbers = told
+        identifier = "—" if session.id is None else str(session.id)
+        yield name, lines, identifier, f"{session.first:,}", f"{session.last:,}", *numbers
+        told = ("", "", ())
+    if not channel.sessions:
+        name, lines, numbers = told
+        yield name, lines, "—", "—", "—", *numbers
+
+
+def _types(found: Survey) -> Table:
+    table = plain_table("messages", "channel", "protocol", "message", "count", words=3)
+    for channel in found.channels[:_MOST_ROWS]:
+        name, protocol = channel.name, channel.protocol
+        for message, count in channel.types.items():
+            table.add_row(name, protocol, message, f"{count:,}")
+            name, protocol = "", ""
+        if channel.unknown:
+            table.add_row(name, protocol, Text("of unknown type", "yellow"), f"{channel.unknown:,}")
+    return table
+
+
+def _by_size(found: Survey) -> list[tuple[Stream, Recognised]]:
+    pairs = zip(found.info.streams, found.recognised, strict=True)
+    return sorted(pairs, key=lambda pair: -pair[0].datagrams)
 
 
 def _time(ts_ns: int | None) -> str:

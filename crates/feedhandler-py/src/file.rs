@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use feedhandler_core::arbitrate::ArbiterOptions;
 use feedhandler_core::break_off::{ASK_EVERY, BrokenOff, asking};
 use feedhandler_core::capture::CaptureStats;
 use feedhandler_core::faults::{FaultsSpec, Truth};
-use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions, Rest};
+use feedhandler_core::feed::{CaptureInfo, ChannelSpec, FileFeed, FileOptions, InfoOptions, Rest};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -155,8 +155,16 @@ pub fn capture_is_closed(py: Python<'_>, path: &str) -> PyResult<bool> {
 
 /// Facts of a capture and its streams, as JSON.
 #[pyfunction]
-#[pyo3(signature = (path, /))]
-pub fn capture_info(py: Python<'_>, path: &str) -> PyResult<Cow<'static, [u8]>> {
-    let info = heeding_signals(py, || CaptureInfo::read(Path::new(path)));
+#[pyo3(signature = (path, /, *, plans=vec![], most_datagrams=None, has_timelines=false))]
+pub fn capture_info(
+    py: Python<'_>,
+    path: &str,
+    plans: Vec<Py<Plan>>,
+    most_datagrams: Option<u64>,
+    has_timelines: bool,
+) -> PyResult<Cow<'static, [u8]>> {
+    let plans = plans.into_iter().map(|plan| Arc::clone(&plan.get().0)).collect();
+    let options = InfoOptions { plans, most_datagrams, has_timelines };
+    let info = heeding_signals(py, || CaptureInfo::read(Path::new(path), &options));
     json(&info.map_err(|error| capture_error(py, &error))?)
 }
