@@ -7,6 +7,7 @@ protocol, as `feedhandler.read` does.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -67,6 +68,8 @@ class Survey(msgspec.Struct, frozen=True):
         The channels that the streams are lines of, as far as their protocol was recognised.
     paired
         Those of several lines.
+    not_read
+        Why there are no channels, where the file was not read again for them.
     """
 
     info: CaptureInfo
@@ -74,6 +77,7 @@ class Survey(msgspec.Struct, frozen=True):
     not_tried: dict[str, str]
     channels: tuple[ChannelInfo, ...]
     paired: tuple[Paired, ...]
+    not_read: str | None = None
 
 
 def survey(
@@ -88,7 +92,7 @@ def survey(
     Parameters
     ----------
     path
-        pcap or pcapng, plain or compressed; no pipe, since it is read several times.
+        pcap or pcapng, plain or compressed. Of a pipe only the streams are told, since it is read once.
     protocols
         Protocols to try besides those that are shipped.
     has_timelines
@@ -101,9 +105,12 @@ def survey(
     CaptureError
         The file cannot be read, or is no capture.
     """
+    is_file = Path(path).is_file()
     tried = candidates(protocols)
     found = info(path, protocols=tried.protocols, has_timelines=has_timelines)
     recognised = tuple(judge(stream, protocols) for stream in found.streams)
+    if not is_file:
+        return Survey(found, recognised, tried.not_tried, (), (), "the input cannot be read twice")
     streams: dict[str, set[str]] = {}
     for stream, each in zip(found.streams, recognised, strict=True):
         if each.framed_as is not None:

@@ -1,7 +1,9 @@
 """What `info` tells of a capture: rates, protocols with a confidence, sequences, gaps, lines; the plot."""
 
 import json
+import os
 import struct
+import threading
 from collections import Counter
 from itertools import chain, repeat
 from pathlib import Path
@@ -233,7 +235,15 @@ def test_many_streams_are_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]
 def test_machines_are_told_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "day.pcap", {ITCH: itch_packets(), ITCH_B: itch_packets(), NOISE: noise()})
     told: dict[str, Any] = json.loads(printed(capfd, "info", file, "--json"))
-    assert set(told) == {"capture", "streams", "other_datagrams", "channels", "paired", "not_tried"}
+    assert set(told) == {
+        "capture",
+        "streams",
+        "other_datagrams",
+        "channels",
+        "paired",
+        "not_tried",
+        "not_read",
+    }
     stream, *_, other = told["streams"]
     assert (stream["address"], stream["port"], stream["protocol"]) == (*ITCH, "itch50")
     assert {"datagrams_per_s", "bytes_per_s", "peak_per_ms", "peak_ts_ns", "confidence"} <= set(stream)
@@ -251,6 +261,17 @@ def test_people_are_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert "not recognised" in told
     assert "stock_directory" in told
     assert "peak/ms" in told
+
+
+def test_of_a_pipe_the_streams_are_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "day.pcap", {ITCH: itch_packets()})
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[file.read_bytes()], daemon=True)
+    writer.start()
+    told = json.loads(printed(capfd, "info", tmp_path / "pipe", "--json"))
+    writer.join()
+    assert told["streams"][0]["protocol"] == "itch50"
+    assert (told["channels"], told["not_read"]) == ([], "the input cannot be read twice")
 
 
 def test_what_is_no_capture_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -246,6 +246,38 @@ def test_many_streams_are_compared(tmp_path: Path) -> None:
     assert (report.messages, report.duplicates) == (12_000, 4_000)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_lines_find_their_channel_and_no_other(tmp_path: Path, seed: int) -> None:
+    """Channels with the same session and numbers, each on one to three lines with faults of their own."""
+    random, expected = Random(seed), []
+    streams: dict[Destination, Sequence[bytes | None]] = {}
+    for channel in range(6):
+        packets = flow(200, seed=1_000 * seed + channel)
+        lines = [(f"239.{line}.0.{channel}", 20_000 + channel) for line in range(random.randint(1, 3))]
+        streams |= {line: faulted(packets, random) for line in lines}
+        expected += [{text(line) for line in lines}] if len(lines) > 1 else []
+    shuffled = random.sample(list(streams.items()), len(streams))
+    report = read(write(tmp_path / "day.pcap", dict(shuffled)))
+    found = [set(lines) for lines in paired(report)]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
+
+
+def faulted(packets: Sequence[bytes], random: Random) -> list[bytes | None]:
+    """Return what came of packets on a line: late or early, torn, damaged, twice, and out of order."""
+    start, loss, damage = random.randint(0, 80), random.random() * 0.4, random.random() * 0.04
+    came: list[bytes | None] = [*pause(random.randint(0, 5))]
+    for number, each in enumerate(packets):
+        if number < start or random.random() < loss:
+            continue
+        is_damaged = random.random() < damage
+        came.append(each[:15] + random.randbytes(1) + each[16:] if is_damaged else each)
+        if random.random() < 0.05:
+            came.append(each)
+        if random.random() < 0.1 and len(came) > 1:
+            came[-1], came[-2] = came[-2], came[-1]
+    return came
+
+
 def test_channels_that_are_named_are_as_said_and_the_rest_is_paired(tmp_path: Path) -> None:
     one, other, d = flow(50), flow(50, seed=2), ("239.1.1.4", 20004)
     file = write(tmp_path / "day.pcap", {A: one, B: one, C: other, d: other})

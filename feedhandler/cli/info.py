@@ -74,6 +74,7 @@ def _json(found: Survey) -> dict[str, Any]:
         "channels": msgspec.to_builtins(found.channels),
         "paired": msgspec.to_builtins(found.paired),
         "not_tried": found.not_tried,
+        "not_read": found.not_read,
     }
 
 
@@ -97,6 +98,7 @@ def _tables(found: Survey) -> RenderableType:
     parts = [_summary(capture), _interfaces(capture), _streams(found), _protocols(found)]
     parts += [_channels(found), _types(found)] if found.channels else []
     notes = [Text(f"not tried: {name}, {why}") for name, why in found.not_tried.items()]
+    notes += [Text(f"channels are not told: {found.not_read}")] if found.not_read else []
     return Group(*parts, *notes)
 
 

@@ -4,7 +4,7 @@ use std::arch::x86_64::{__m512i, _mm512_add_epi64, _mm512_mask_set1_epi32, _mm51
 
 use crate::layout::{Leading, PARENT_END};
 
-/// Which four bytes are the parent's, among those of the leading columns.
+/// Which four bytes are the parent's.
 const PARENT_LANE: usize = PARENT_END / 4 - 1;
 
 /// The columns, and zeros behind them.
@@ -33,14 +33,14 @@ impl WideLeading {
         Self(unsafe { _mm512_add_epi64(self.0, _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, step.cast_signed())) })
     }
 
-    /// Those of a row below the row `parent` of another table, their fourth column, if it is below one.
+    /// Those of a row that is below the row `parent` of another table, which is their fourth column.
     ///
     /// # Safety
     /// The CPU must have AVX-512 F.
     #[inline(always)]
-    pub unsafe fn below(self, parent: u32, is_below: bool) -> Self {
+    pub unsafe fn below(self, parent: u32) -> Self {
         // SAFETY: the caller vouches for the CPU.
-        Self(unsafe { _mm512_mask_set1_epi32(self.0, u16::from(is_below) << PARENT_LANE, parent.cast_signed()) })
+        Self(unsafe { _mm512_mask_set1_epi32(self.0, 1 << PARENT_LANE, parent.cast_signed()) })
     }
 
     /// The row's first 64 bytes.

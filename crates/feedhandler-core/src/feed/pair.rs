@@ -128,6 +128,9 @@ impl Pairing {
     /// of the streams is left to come.
     #[must_use]
     pub fn channels(self, is_whole: bool) -> Vec<Paired> {
+        if self.streams.len() < 2 {
+            return Vec::new();
+        }
         let least_equal = if is_whole { LEAST_EQUAL_OF_WHOLE } else { LEAST_EQUAL_OF_PART };
         let mut groups = Groups::default();
         let streams: Vec<_> = self.streams.iter().map(|(_, seen)| Packets::new(seen.clone())).collect();

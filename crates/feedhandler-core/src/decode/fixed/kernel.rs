@@ -23,11 +23,11 @@ pub(in crate::decode) trait Kernel {
     /// As [`Kernel::leading`].
     unsafe fn next(leading: Self::Leading, step: u64) -> Self::Leading;
 
-    /// Those of a row that is `below` the row `parent` of another table, which is then their fourth column.
+    /// Those of a row that is below the row `parent` of another table, which is their fourth column.
     ///
     /// # Safety
     /// As [`Kernel::leading`].
-    unsafe fn below(leading: Self::Leading, parent: u32, is_below: bool) -> Self::Leading;
+    unsafe fn below(leading: Self::Leading, parent: u32) -> Self::Leading;
 
     /// Writes the row of a message that is as long as declared.
     ///
@@ -103,8 +103,8 @@ impl<S: Shuffle> Kernel for Pieces<S> {
     }
 
     #[inline(always)]
-    unsafe fn below([seq, ts_recv_ns, channel]: Self::Leading, parent: u32, is_below: bool) -> Self::Leading {
-        [seq, ts_recv_ns, channel | if is_below { parent_word(parent) } else { 0 }]
+    unsafe fn below([seq, ts_recv_ns, channel]: Self::Leading, parent: u32) -> Self::Leading {
+        [seq, ts_recv_ns, channel | parent_word(parent)]
     }
 
     #[inline(always)]
@@ -150,9 +150,9 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn below(leading: WideLeading, parent: u32, is_below: bool) -> WideLeading {
+    unsafe fn below(leading: WideLeading, parent: u32) -> WideLeading {
         // SAFETY: the caller vouches for the CPU.
-        unsafe { leading.below(parent, is_below) }
+        unsafe { leading.below(parent) }
     }
 
     #[inline(always)]

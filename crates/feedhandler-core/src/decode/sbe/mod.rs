@@ -12,6 +12,8 @@ mod block;
 mod compact;
 mod header;
 mod message;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod writer;
 
@@ -27,7 +29,7 @@ use message::Template;
 
 /// Everything decode knows of a schema.
 ///
-/// Invariant: each of `indices` is that of a template, or [`UNKNOWN`].
+/// Invariant: each of `indices` is that of a template, or `UNKNOWN`.
 #[derive(Debug)]
 pub struct SbePlan {
     header: Header,

@@ -157,7 +157,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
         frame.row = filling.next_row(block.table);
         frame.index = index(filling.table_len(block.table));
         // SAFETY: the CPU has what `K` uses.
-        let leading = unsafe { K::below(self.leading, frame.parent, true) };
+        let leading = unsafe { K::below(self.leading, frame.parent) };
         let next = self.block(block, at, frame.block_bytes, leading, frame.row)?;
         // SAFETY: the row has just been written.
         unsafe { filling.commit_entries(block.table, 1) };
@@ -185,7 +185,7 @@ impl<'a, K: Kernel> Walk<'a, K> {
         let each = usize::try_from(dimension.block_bytes).map_err(|_| Reason::GroupCount)?;
         self.is_longer |= block.is_longer(dimension.block_bytes);
         // SAFETY: the CPU has what `K` uses.
-        let leading = unsafe { K::below(self.leading, parent, true) };
+        let leading = unsafe { K::below(self.leading, parent) };
         let (mut row, row_bytes) = filling.next_rows(block.table, entries);
         let is_whole = block.is_whole(dimension.block_bytes, self.version);
         for entry in 0..entries {

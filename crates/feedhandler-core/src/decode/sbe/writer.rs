@@ -234,7 +234,7 @@ unsafe fn groups<K: Kernel>(
     let (mut at, mut all) = (bytes.start, 0);
     let parent = u32::try_from(filling.table_len(form.root.table)).unwrap_or(u32::MAX);
     // SAFETY: the CPU has what `K` uses.
-    let leading = unsafe { K::below(leading, parent, true) };
+    let leading = unsafe { K::below(leading, parent) };
     for (group, done) in form.groups.iter().zip(0..) {
         let first = at + group.dimension_bytes;
         let table = group.block.table;
