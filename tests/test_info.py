@@ -113,7 +113,7 @@ def test_a_real_capture_is_recognised() -> None:
     assert [(each.first, each.last) for each in channel.sessions] == [(1, 57_674)]
 
 
-@pytest.mark.parametrize("name", ["AddOrderNoMPID", "SystemEvent", "NetOrderImbalanceIndicator"])
+@pytest.mark.parametrize("name", ["AddOrderNoMPID", "OrderReplace", "NetOrderImbalanceIndicator"])
 def test_a_few_packets_are_enough(name: str) -> None:
     found = survey(capture(f"itch/singles-nasdaq-20230822/{name}.pcap"))
     assert set(protocols(found).values()) == {"itch50"}
