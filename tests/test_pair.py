@@ -220,10 +220,10 @@ def test_sessions_that_end_and_begin_are_lines_still(tmp_path: Path) -> None:
 
 
 def test_streams_that_go_on_behind_the_look_need_more_to_be_lines(tmp_path: Path) -> None:
-    """The first 131,072 datagrams are looked at; of the quiet streams A and B, ten packets are among them."""
-    busy = [packet(9, 1 + number, [number]) for number in range(131_500)]
+    """The first 65,536 datagrams are looked at; of the quiet streams A and B, ten packets are among them."""
+    busy = [packet(9, 1 + number, [number]) for number in range(66_000)]
     quiet, other = flow(400), flow(400, seed=2)
-    silence = pause(131_100)
+    silence = pause(65_600)
     streams: Streams = {
         C: busy,
         A: [*quiet[:10], *silence, *quiet[10:]],

@@ -10,9 +10,9 @@ use crate::feed::pair::{Paired, Pairing};
 use crate::plan::Plan;
 
 /// Datagrams that are looked at.
-const MOST_DATAGRAMS: u64 = 131_072;
+const MOST_DATAGRAMS: u64 = 65_536;
 /// Datagrams after which a capture of one stream is not looked at any further.
-const MOST_DATAGRAMS_OF_ONE: u64 = 65_536;
+const MOST_DATAGRAMS_OF_ONE: u64 = 32_768;
 /// Bytes that are looked at.
 const MOST_BYTES: u64 = 128 << 20;
 
