@@ -12,7 +12,7 @@ import msgspec
 
 from feedhandler.capture import CaptureInfo, Fit, Stream, info
 from feedhandler.errors import DeclarationError
-from feedhandler.protocol import Protocol, load, shipped
+from feedhandler.protocol import Protocol, load, needs_schema, shipped
 
 _LEAST_CONFIDENCE = 0.5
 """What is explained less well than this is not recognised."""
@@ -75,6 +75,11 @@ def candidates(given: Sequence[Protocol] = ()) -> Tried:
             except DeclarationError as error:  # it needs a schema
                 not_tried[name] = f"expected {error.expected}, found {error.found}"
     return Tried(tuple(protocols.values()), not_tried)
+
+
+def with_schema(schema: str | PathLike[str] | None) -> list[Protocol]:
+    """Return the shipped protocols whose messages are those of a schema, given one."""
+    return [] if schema is None else [load(name, schema) for name in shipped() if needs_schema(name)]
 
 
 def judge(stream: Stream, given: Sequence[Protocol] = ()) -> Recognised:

@@ -211,6 +211,18 @@ def test_lines_without_sessions_are_found(tmp_path: Path) -> None:
     assert paired(report) == [(text(A), text(C))]
 
 
+def test_units_of_one_stream_have_numbers_of_their_own(tmp_path: Path) -> None:
+    def of_unit(unit: int, sequence: int) -> bytes:
+        message = struct.pack("<BBI", 6, 0x20, sequence * 10 + unit)  # "Time": seconds past midnight
+        return struct.pack("<HBBI", 8 + len(message), 1, unit, sequence) + message
+
+    packets = [of_unit(unit, sequence) for sequence in range(1, 40) for unit in (1, 2, 3)]
+    report = read(write(tmp_path / "day.pcap", {A: packets, B: packets}), "cboe-pitch")
+
+    assert paired(report) == [(text(A), text(B))]
+    assert (report.messages, report.duplicates, report.gaps) == (117, 117, ())
+
+
 def test_sessions_that_end_and_begin_are_lines_still(tmp_path: Path) -> None:
     end = struct.pack(">HIH", 7, 151, END_OF_SESSION)
     packets = [*flow(50), end, *flow(50, seed=2, session=8)]

@@ -131,6 +131,8 @@ def _reader(
     instruments: list[str],
 ) -> Reader:
     if config is None:
+        if schema is not None and protocol is None:
+            raise typer.BadParameter("give its --protocol as well", param_hint="--schema")
         named = _recognised(file) if protocol is None else load_protocol(protocol, schema)
         return read(file, named, channels=channels, rest=rest, instruments=_instruments(instruments, named))
     loaded = load(config)

@@ -16,7 +16,7 @@ from feedhandler.cli import options, output
 from feedhandler.cli.tables import facts, plain_table
 from feedhandler.plot import check, plot_rates
 from feedhandler.protocol import load
-from feedhandler.recognise import Recognised
+from feedhandler.recognise import Recognised, with_schema
 from feedhandler.survey import ChannelInfo, Survey, survey
 
 _FATES = (
@@ -46,6 +46,7 @@ def info(
             show_default=False,
         ),
     ] = None,
+    schema: options.Schema = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the rate of each stream to X.png.", show_default=False)
     ] = None,
@@ -55,7 +56,7 @@ def info(
 
     Example: feedhandler info day.pcapng.zst --plot day.png
     """
-    given = [load(name) for name in protocol or []]
+    given = [load(name) for name in protocol or []] + with_schema(schema)
     if plot is not None:
         check(plot)
     with output.progress("read") as advance:

@@ -42,8 +42,8 @@ const MOST_DIFFERENT_IN_A_ROW: u64 = 8;
 /// Streams that are compared; further ones stay apart.
 const MOST_STREAMS: usize = 4096;
 
-/// A packet's place: its session, by order of appearance, and its sequence number.
-type Key = (u32, u64);
+/// A packet's place: its session, by order of appearance, its unit, and its sequence number.
+type Key = (u32, u8, u64);
 
 /// A packet of a stream: where it stands, and a hash of what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,7 +115,7 @@ impl Pairing {
 
     fn key(&mut self, packet: &Packet<'_>) -> Key {
         let number = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
-        (*self.sessions.entry(packet.session).or_insert(number), packet.sequence)
+        (*self.sessions.entry(packet.session).or_insert(number), packet.unit, packet.sequence)
     }
 
     fn content(&mut self, plan: &Plan, datagram: &[u8], packet: &Packet<'_>) -> u64 {
