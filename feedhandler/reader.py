@@ -142,6 +142,8 @@ def read(
         Messages of the protocol cannot be told apart by one of the instruments.
     FaultError
         A fault is of a line that there is not, or cannot be done to this protocol.
+    ValueError
+        A schema is given beside a protocol that has been loaded.
 
     Examples
     --------
@@ -149,6 +151,8 @@ def read(
     >>> for batch in fh.read("day.pcapng.zst", protocol="itch50"):  # doctest: +SKIP
     ...     print(batch["add_order"]["price"].max())
     """
+    if schema is not None and isinstance(protocol, Protocol):
+        raise ValueError(f"schema: expected none beside a protocol that is loaded, found {fspath(schema)!r}")
     loaded = protocol if isinstance(protocol, Protocol) else load(protocol, schema)
     return Reader(
         fspath(path),

@@ -219,7 +219,7 @@ def _read(path: str, protocol: Protocol, lines: _Lines, disorder: _Arbitrate, ad
         path,
         protocol.plan,
         channels=lines,
-        rest="skip",
+        rest="skip" if lines else "pair",
         grace_ns=disorder.grace_ns,
         is_grace_adaptive=disorder.is_grace_adaptive,
         window_packets=disorder.window_packets,

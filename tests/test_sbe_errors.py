@@ -7,6 +7,7 @@ from captures import ROOT
 
 from feedhandler.errors import DeclarationError
 from feedhandler.protocol import load
+from feedhandler.reader import read
 
 SCHEMA = """<messageSchema id="1" version="0">
 <types>
@@ -265,3 +266,20 @@ def test_declarations_of_schemas_are_checked(old: str, new: str, expected: str, 
         load(file)
 
     assert str(caught.value).startswith(f"{file}: {expected}")
+
+
+def test_composites_that_multiply_are_refused(tmp_path: Path) -> None:
+    bomb = '<composite name="C0"><type name="x" primitiveType="int8"/></composite>'
+    for level in range(1, 12):
+        refs = "".join(f'<ref name="r{number}" type="C{level - 1}"/>' for number in range(10))
+        bomb += f'<composite name="C{level}">{refs}</composite>'
+    text = SCHEMA.replace("</types>", f"{bomb}</types>").replace(
+        'name="id" id="1" type="uint64"', 'name="id" id="1" type="C11"'
+    )
+
+    assert "expected a composite of at most 4096 members" in refusal(tmp_path, text)
+
+
+def test_a_loaded_protocol_takes_no_other_schema() -> None:
+    with pytest.raises(ValueError, match="schema: expected none beside a protocol that is loaded"):
+        read("day.pcap", load("itch50"), schema="other.xml")

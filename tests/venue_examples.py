@@ -190,35 +190,35 @@ BBO: list[Example] = [
 _WHOSE = (34_200_000_000_000, b"L", b"ZVZZT", b"Q")
 _TRADE = (b"0000001234", 99_0550, 12_500_000, b"@ TI")
 NLS_PLUS: list[Example] = [
-    ("system_event", 14, "cHQc", (b"S", *_HEAD, b"Q")),
+    ("system_event", 12, "cHTc", (b"S", *_HEAD, b"Q")),
     (
         "stock_directory",
-        53,
-        "cHQ8sccIcc2scccccIc12s",
+        51,
+        "cHT8sccIcc2scccccIc12s",
         (b"R", *_HEAD, *_DIRECTORY, b"BBG000B9XRY4"),
     ),
-    ("stock_trading_action", 27, "cHQ8scc4s", (b"H", *_HEAD, b"ZVZZT", b"Q", b"T", b"LUDP")),
-    ("reg_sho_restriction", 22, "cHQ8sc", (b"Y", *_HEAD, b"ZVZZT", b"1")),
-    ("mwcb_decline_level", 37, "cHQQQQ", (b"V", *_HEAD, 410_539_000_000, 384_053_000_000, 353_152_000_000)),
-    ("mwcb_status", 14, "cHQc", (b"W", *_HEAD, b"2")),
-    ("ipo_quoting_period_update", 34, "cHQ8sIcQ", (b"k", *_HEAD, b"ZVZZT", 37_100, b"A", 12_7000)),
-    ("operational_halt", 23, "cHQ8scc", (b"h", *_HEAD, b"ZVZZT", b"B", b"H")),
-    ("trade_report", 69, "cHQQc8sc10sQQ4sQ", (b"e", *_HEAD, *_WHOSE, *_TRADE, 10**12)),
-    ("trade_cancel_error", 69, "cHQQc8sc10sQQ4sQ", (b"o", *_HEAD, *_WHOSE, *_TRADE, 10**12)),
+    ("stock_trading_action", 25, "cHT8scc4s", (b"H", *_HEAD, b"ZVZZT", b"Q", b"T", b"LUDP")),
+    ("reg_sho_restriction", 20, "cHT8sc", (b"Y", *_HEAD, b"ZVZZT", b"1")),
+    ("mwcb_decline_level", 35, "cHTQQQ", (b"V", *_HEAD, 410_539_000_000, 384_053_000_000, 353_152_000_000)),
+    ("mwcb_status", 12, "cHTc", (b"W", *_HEAD, b"2")),
+    ("ipo_quoting_period_update", 32, "cHT8sIcQ", (b"k", *_HEAD, b"ZVZZT", 37_100, b"A", 12_7000)),
+    ("operational_halt", 21, "cHT8scc", (b"h", *_HEAD, b"ZVZZT", b"B", b"H")),
+    ("trade_report", 65, "cHTTc8sc10sQQ4sQ", (b"e", *_HEAD, *_WHOSE, *_TRADE, 10**12)),
+    ("trade_cancel_error", 65, "cHTTc8sc10sQQ4sQ", (b"o", *_HEAD, *_WHOSE, *_TRADE, 10**12)),
     (
         "trade_correction",
-        99,
-        "cHQQc8sc10sQQ4s10sQQ4sQ",
+        95,
+        "cHTTc8sc10sQQ4s10sQQ4sQ",
         (b"b", *_HEAD, *_WHOSE, *_TRADE, b"0000001235", 99_0560, 11_000_000, b"@", 10**12),
     ),
-    ("adjusted_closing_price", 30, "cHQ8scQ", (b"g", *_HEAD, b"ZVZZT", b"Q", 99_0500)),
+    ("adjusted_closing_price", 28, "cHT8scQ", (b"g", *_HEAD, b"ZVZZT", b"Q", 99_0500)),
     (
         "end_of_day_trade_summary",
-        62,
-        "cHQ8scQQQQQ",
+        60,
+        "cHT8scQQQQQ",
         (b"p", *_HEAD, b"ZVZZT", b"Q", 101_0000, 98_0000, 99_0000, 10**12, 100_0000),
     ),
-    ("ipo_information", 31, "cHQ8sccQ", (b"i", *_HEAD, b"ZVZZT", b"Q", b"F", 12_7000)),
+    ("ipo_information", 29, "cHT8sccQ", (b"i", *_HEAD, b"ZVZZT", b"Q", b"F", 12_7000)),
 ]
 
 SHORTER: list[tuple[str, str, int]] = [

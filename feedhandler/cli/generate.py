@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from feedhandler.cli import options, output
 from feedhandler.cli.quantities import size_bytes, time_ns
 from feedhandler.cli.tables import facts
+from feedhandler.toml import shown
 from replay.generator import LINES, Generator, Line, Progress, Protocol, Written
 
 _PROTOCOLS: dict[str, Protocol] = {"msgpack": "msgpack", "itch50": "itch50"}
@@ -45,6 +46,10 @@ def generate(
 
     Example: feedhandler generate day.pcapng.zst --protocol itch50 --seed 7 --bytes 1GiB --books books.json
     """
+    if out.name.endswith((".pcap", ".pcap.zst")):
+        raise typer.BadParameter(
+            f"expected a name such as X.pcapng, found {shown(out.name)}: it is written as pcapng"
+        )
     limits = {
         "messages": messages,
         "size_bytes": None if size is None else size_bytes(size),

@@ -55,7 +55,11 @@ def note(text: object) -> None:
 
 def complain(error: BaseException) -> None:
     """Write what went wrong to standard error, in one line."""
-    note(f"feedhandler: {' '.join(str(error).split())}")
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror.partition(" (os error")[0]
+        text = f"{error.filename}: {text}" if error.filename is not None else text
+    note(f"feedhandler: {' '.join(text.split())}")
 
 
 @contextmanager

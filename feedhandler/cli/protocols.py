@@ -67,6 +67,8 @@ def new(
 
     Example: feedhandler protocols new my-venue.toml
     """
+    if file.suffix != ".toml":
+        raise typer.BadParameter(f"expected a name ending in .toml, found {shown(str(file))}")
     write_skeleton(file)
     loaded = load(file)
     written = Text(f"{file}: the protocol {loaded.name}, as an example of {len(loaded.messages)} messages")

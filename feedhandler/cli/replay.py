@@ -60,7 +60,7 @@ def replay(
             help="What packets hold, for ranges of sequence numbers and faults; or a file of messages.",
         ),
     ] = None,
-    speed: Annotated[float, typer.Option(help="Times as fast as recorded.")] = 1.0,
+    speed: Annotated[float | None, typer.Option(help="Times as fast as recorded.", show_default="1")] = None,
     rate: Annotated[
         float | None, typer.Option(help="Datagrams a second instead.", show_default=False)
     ] = None,
@@ -169,12 +169,14 @@ def _sender(to: list[str], routes: list[str], reach: Reach) -> Sender:
         raise typer.BadParameter(str(error), param_hint="--to") from error
 
 
-def _pacing(speed: float, rate: float | None, *, fastest: bool) -> Pacing:
+def _pacing(speed: float | None, rate: float | None, *, fastest: bool) -> Pacing:
+    if speed is not None and (fastest or rate is not None):
+        raise typer.BadParameter("either this, or --rate or --max", param_hint="--speed")
     if fastest and rate is not None:
         raise typer.BadParameter("either this or --max", param_hint="--rate")
     if fastest:
         return Pacing.max()
-    return Pacing.original(speed) if rate is None else Pacing.rate(rate)
+    return Pacing.original(1.0 if speed is None else speed) if rate is None else Pacing.rate(rate)
 
 
 def _pair(text: str) -> tuple[str, int]:
@@ -195,8 +197,9 @@ def _tables(replayed: Replayed, sent: Sent) -> RenderableType:
     rows: dict[str, str | Text] = {
         "sent": f"{sent.packets:,} datagrams of {sent.bytes:,} bytes in {elapsed_s:.3f} s",
         "skipped": f"{replayed.skipped:,} without a destination, {sent.too_long:,} too long",
-        "late, µs": f"p50 {late.p50 / 1e3:,.1f}, p99 {late.p99 / 1e3:,.1f}, max {late.max / 1e3:,.1f}",
     }
+    if late.count:  # at --max nothing is due
+        rows["late, µs"] = f"p50 {late.p50 / 1e3:,.1f}, p99 {late.p99 / 1e3:,.1f}, max {late.max / 1e3:,.1f}"
     if replayed.left_out:
         rows["left out"] = f"{replayed.left_out:,} outside of the range"
     if replayed.passes > 1:

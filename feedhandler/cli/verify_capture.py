@@ -38,6 +38,10 @@ def _tables(verdict: Verdict) -> RenderableType:
     if verdict.trailer is not None and verdict.trailer.feed != content:
         feed = verdict.trailer.feed
         rows["of the feed"] = f"{feed.messages:,} messages; {feed.gaps:,} gaps; digest {feed.digest}"
+    missing = verdict.trailer.missing if verdict.trailer is not None else {}
+    if any(missing.values()):
+        told = ", ".join(f"{count:,} {cause}" for cause, count in missing.items() if count)
+        rows["missing"] = Text(told, "yellow")
     if verdict.truncated is not None:
         rows["truncated"] = Text(verdict.truncated, "yellow")
     parts: list[RenderableType] = [facts(rows)]

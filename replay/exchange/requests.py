@@ -111,9 +111,9 @@ class RequestServer:
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
             self._socket.bind((str(address.ip), address.port))
-        except OSError:
+        except OSError as error:
             self._socket.close()
-            raise
+            raise OSError(error.errno, f"requests: cannot bind to {address}: {error.strerror}") from error
         self._socket.settimeout(_LOOK_S)
         self.address = Address.of(*self._socket.getsockname()[:2])
         """Where requests come to."""

@@ -29,6 +29,7 @@ from feedhandler.toml import Place, nearest, shown
 
 MANTISSA, EXPONENT = "mantissa", "exponent"
 _DEPTH_LIMIT = 16
+_MEMBERS_LIMIT = 4096
 _UTF_8 = frozenset({"utf-8", "utf8"})
 _TIME_UNITS: Mapping[str, str] = {
     "second": "s_since_epoch",
@@ -85,6 +86,7 @@ class Types:
 
     def __init__(self, types: Mapping[str, Type]) -> None:
         self._types = types
+        self._members_left = 0
 
     def find(self, name: str, place: Place) -> Type:
         """Return a type by its name, which may be a primitive's."""
@@ -112,6 +114,8 @@ class Types:
 
     def parts(self, found: Type, use: Use, place: Place, within: tuple[str, ...] = ()) -> Parts:
         """Return what a type holds; `within` names the composites around it."""
+        if not within:
+            self._members_left = _MEMBERS_LIMIT
         match found:
             case Encoded():
                 return self._encoded(found, use)
@@ -235,6 +239,11 @@ class Types:
         return Parts(leaves, MappingProxyType(constants), end)
 
     def _member(self, member: Member, use: Use, within: tuple[str, ...]) -> Parts:
+        self._members_left -= 1
+        if self._members_left < 0:
+            raise member.place.error(
+                f"a composite of at most {_MEMBERS_LIMIT} members, those within it counted", "more"
+            )
         # What a field says of being there holds for its values, and not for constants beside them.
         inner = Use(use.presence if use.presence == "optional" else None)
         found = member

@@ -2,12 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Chain, Cursor, ErrorKind, Read};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 
 use crate::break_off::{self, ASK_EVERY};
 use crate::wait::{poll, readable};
@@ -33,6 +33,20 @@ impl Deref for Bytes {
 impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {
         self
+    }
+}
+
+impl Bytes {
+    /// Tells the system that `range` is hardly wanted again, so that a file that was read does not stay this process's
+    /// memory. It can still be read.
+    #[cold]
+    pub(super) fn let_go(&self, range: Range<usize>) {
+        if let Self::Mapped(map) = self {
+            // SAFETY: the mapping is of a file and is only read: what is let go of is read from the file again.
+            let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+            // Advice that is not taken costs memory, and nothing else.
+            drop(advised);
+        }
     }
 }
 

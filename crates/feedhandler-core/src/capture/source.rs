@@ -27,6 +27,9 @@ enum Window {
 /// The most that [`Source::fill`] makes readable of a compressed file, whatever a length in it says.
 pub const FILL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Bytes of a mapped file that are let go of together, once they have been read.
+const LET_GO_BYTES: usize = 32 << 20;
+
 impl Source {
     /// Opens a file: mapped where it is plain, through a window where it is compressed or a pipe.
     ///
@@ -88,7 +91,13 @@ impl Source {
         let count = count.min(self.unread().len());
         self.offset_bytes += count as u64;
         match &mut self.window {
-            Window::Whole { at, .. } => *at += count,
+            Window::Whole { bytes, at } => {
+                let (before, now) = (*at / LET_GO_BYTES, (*at + count) / LET_GO_BYTES);
+                *at += count;
+                if before != now {
+                    bytes.let_go(before * LET_GO_BYTES..now * LET_GO_BYTES);
+                }
+            }
             Window::Stream(stream) => stream.consume(count),
         }
     }
