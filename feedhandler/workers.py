@@ -4,7 +4,7 @@ Decoding holds no GIL, so that threads do not wait for each other. `feedhandler.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -129,17 +129,17 @@ def together(reports: Sequence[Report]) -> Report:
         return first
     return msgspec.structs.replace(
         first,
-        packets=_sum(report.packets for report in reports),
-        datagrams=_sum(report.datagrams for report in reports),
-        bytes=_sum(report.bytes for report in reports),
-        messages=_sum(report.messages for report in reports),
+        packets=sum(report.packets for report in reports),
+        datagrams=sum(report.datagrams for report in reports),
+        bytes=sum(report.bytes for report in reports),
+        messages=sum(report.messages for report in reports),
         by_type=_by_type(reports),
         unknown_types=_unknown_types(reports),
-        heartbeats=_sum(report.heartbeats for report in reports),
+        heartbeats=sum(report.heartbeats for report in reports),
         gaps=tuple(chain.from_iterable(report.gaps for report in reports)),
-        gaps_omitted=_sum(report.gaps_omitted for report in reports),
-        duplicates=_sum(report.duplicates for report in reports),
-        malformed=_sum(report.malformed for report in reports),
+        gaps_omitted=sum(report.gaps_omitted for report in reports),
+        duplicates=sum(report.duplicates for report in reports),
+        malformed=sum(report.malformed for report in reports),
         malformed_by_reason=dict(sum((Counter(each.malformed_by_reason) for each in reports), Counter())),
         malformed_samples=tuple(chain.from_iterable(report.malformed_samples for report in reports)),
         sessions=tuple(chain.from_iterable(report.sessions for report in reports)),
@@ -147,16 +147,12 @@ def together(reports: Sequence[Report]) -> Report:
         truncated_detail="; ".join(each.truncated_detail for each in reports if each.truncated_detail)
         or None,
         elapsed_s=max(report.elapsed_s for report in reports),
-        digest=f"{_sum(int(report.digest, 16) for report in reports) % _DIGESTS:016x}",
+        digest=f"{sum(int(report.digest, 16) for report in reports) % _DIGESTS:016x}",
         ledger=_ledger([report.ledger for report in reports]),
-        other_datagrams=_sum(report.other_datagrams or 0 for report in reports),
+        other_datagrams=sum(report.other_datagrams or 0 for report in reports),
         paired=tuple(chain.from_iterable(report.paired or () for report in reports)),
         capture=None,
     )
-
-
-def _sum(counts: Iterable[int]) -> int:
-    return sum(counts)
 
 
 def _by_type(reports: Sequence[Report]) -> dict[str, TypeCount]:

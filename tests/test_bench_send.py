@@ -7,7 +7,7 @@ import pytest
 
 from feedhandler import _core
 from feedhandler.bench import peers, send
-from feedhandler.bench.decode import DebugBuildError
+from feedhandler.bench.machine import DebugBuildError
 
 
 @pytest.mark.skipif(_core.BUILD_PROFILE == "release", reason="a release build is measured")

@@ -92,7 +92,6 @@ def test_the_skeleton_loads_as_it_is_and_can_be_decoded_with(
 
     protocol = fh.protocol(file)
     assert protocol.name == "my-exchange"
-    assert protocol.plan is not None
     assert fh.Books(protocol).price_scale == 4
     message = b"A" + (1).to_bytes(8) + (7).to_bytes(8) + b"B" + (100).to_bytes(4) + b"ACME    "
     message += (99_0500).to_bytes(8)

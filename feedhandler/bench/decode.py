@@ -11,17 +11,13 @@ import numpy as np
 from feedhandler import _core
 from feedhandler.bench import handwritten, material
 from feedhandler.bench.alternate import Rate, alternate
-from feedhandler.bench.machine import Machine, machine
+from feedhandler.bench.machine import Machine, machine, require_release
 from feedhandler.errors import FeedhandlerError
 from feedhandler.protocol import Protocol, load
 
 _PACKETS = 1_000
 _ROUNDS_AT_ONCE = 8
 _LEADING = ("ts_recv_ns", "channel")
-
-
-class DebugBuildError(FeedhandlerError):
-    """The Rust module is a debug build, whose speed says nothing."""
 
 
 class WrongAnswerError(FeedhandlerError):
@@ -98,8 +94,7 @@ def run(rounds: int = 7, seconds: float = 0.3) -> Result:
     WrongAnswerError
         A contender decodes something else than we do.
     """
-    if _core.BUILD_PROFILE != "release":
-        raise DebugBuildError("the Rust module is a debug build; run `make build` and measure again")
+    require_release()
     with _one_core():
         library = handwritten.load()
         cases = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from feedhandler import _core
+from feedhandler.errors import FeedhandlerError
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -60,3 +61,19 @@ def _cpu() -> str:
     lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.machine())
+
+
+class DebugBuildError(FeedhandlerError):
+    """The Rust module is a debug build, whose speed says nothing."""
+
+
+def require_release() -> None:
+    """Refuse to measure a debug build.
+
+    Raises
+    ------
+    DebugBuildError
+        The Rust module is one.
+    """
+    if _core.BUILD_PROFILE != "release":
+        raise DebugBuildError("the Rust module is a debug build; run `make build` and measure again")

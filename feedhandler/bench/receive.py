@@ -18,10 +18,8 @@ from typing import Any, Final
 import msgpack
 import msgspec
 
-from feedhandler import _core
 from feedhandler.bench import material
-from feedhandler.bench.decode import DebugBuildError
-from feedhandler.bench.machine import Machine, machine
+from feedhandler.bench.machine import Machine, machine, require_release
 from feedhandler.bench.peers import build_c
 from feedhandler.bench.receiver import Options, Received
 from feedhandler.errors import FeedhandlerError
@@ -174,8 +172,7 @@ def run(rounds: int = 5, seconds: float = 2.0, endurance_s: float = 0.0) -> Resu
     NoPeerError
         There is no C compiler, or no second processor.
     """
-    if _core.BUILD_PROFILE != "release":
-        raise DebugBuildError("the Rust module is a debug build; run `make build` and measure again")
+    require_release()
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         raise NoPeerError("bench receive: expected two processors, one of them for the sender, found one")

@@ -18,9 +18,7 @@ from typing import Final
 
 import msgspec
 
-from feedhandler import _core
-from feedhandler.bench.decode import DebugBuildError
-from feedhandler.bench.machine import Machine, machine
+from feedhandler.bench.machine import Machine, machine, require_release
 from feedhandler.bench.peers import build_c
 from feedhandler.bench.receive import NoPeerError
 from replay import Capture, Datagram, Pacing, Sender, write_pcap
@@ -85,8 +83,7 @@ def run(rounds: int = 7, seconds: float = 1.0) -> Result:
     NoPeerError
         There is no C compiler.
     """
-    if _core.BUILD_PROFILE != "release":
-        raise DebugBuildError("the Rust module is a debug build; run `make build` and measure again")
+    require_release()
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         nobody.bind(("127.0.0.1", 0))
