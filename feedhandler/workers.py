@@ -111,9 +111,9 @@ def shared_out(
 def _reports(
     parts: Sequence[tuple[Path, Channels | None]], open_file: Open, workers: int
 ) -> tuple[Report, ...]:
+    # Each is opened by who reads it: there may be more files than a process may have open.
     with ThreadPoolExecutor(workers, thread_name_prefix="fh-decode") as pool:
-        readers = [open_file(path, channels) for path, channels in parts]
-        return tuple(pool.map(_read, readers))
+        return tuple(pool.map(lambda part: _read(open_file(*part)), parts))
 
 
 def _read(reader: Reader) -> Report:
