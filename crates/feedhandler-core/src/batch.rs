@@ -248,20 +248,16 @@ impl Filling<'_> {
         self.tables[usize::from(table)].row_bytes()
     }
 
+    /// Which row of `table` the next is: a batch is closed long before there are more than can be numbered.
+    #[inline(always)]
+    pub fn next_index(&self, table: u16) -> u32 {
+        u32::try_from(self.table_len(table)).unwrap_or(u32::MAX)
+    }
+
     /// Rows of `table`.
     #[inline(always)]
     pub fn table_len(&self, table: u16) -> usize {
         self.tables[usize::from(table)].len()
-    }
-
-    /// Rows that `table` has room for without growing.
-    ///
-    /// # Safety
-    /// As [`Filling::has_room`].
-    #[inline(always)]
-    pub unsafe fn room(&self, table: u16) -> usize {
-        // SAFETY: the caller vouches for the table.
-        unsafe { self.tables.get_unchecked(usize::from(table)) }.room()
     }
 
     /// Where the next `rows` rows of `table` will stand, one behind the other, and the bytes from one to the next.
@@ -281,6 +277,27 @@ impl Filling<'_> {
     pub unsafe fn commit_entries(&mut self, table: u16, rows: usize) {
         // SAFETY: the caller vouches for it, and so for the table.
         unsafe { self.tables.get_unchecked_mut(usize::from(table)).commit(rows) };
+    }
+
+    /// Makes the `rows` rows at [`Filling::next_rows`] part of the batch, one behind the other.
+    ///
+    /// # Safety
+    /// As [`Filling::commit`], for each of them.
+    #[inline(always)]
+    pub unsafe fn commit_run(&mut self, table: u16, code: u16, rows: usize) {
+        if cfg!(debug_assertions) {
+            self.left = self.left.checked_sub(rows).expect("not more rows than were asked for");
+        }
+        // SAFETY: the caller vouches for the table, and has written the rows; there is memory for their entries.
+        unsafe {
+            let table_rows = self.tables.get_unchecked_mut(usize::from(table));
+            let first = u64::from(table) | u64::from(code) << 16 | (table_rows.len() as u64) << 32;
+            table_rows.commit(rows);
+            for (entry, index) in (first..).step_by(1 << 32).zip(0..rows) {
+                self.entry_at.add(index).write(entry.to_le_bytes());
+            }
+            self.entry_at = self.entry_at.add(rows);
+        }
     }
 
     /// Takes rows of `table` away, so that `rows` are left.

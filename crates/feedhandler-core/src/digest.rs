@@ -141,7 +141,7 @@ impl Sum for Plain {
     #[inline(always)]
     unsafe fn add(&mut self, message: &[u8], number: u64) {
         let key = key_of(number, message.len());
-        for (stripe, stripe_key) in message.chunks(STRIPE_BYTES).zip(stripe_keys(key)) {
+        for (stripe, stripe_key) in stripes(message).zip(stripe_keys(key)) {
             add_stripe(&mut self.0, stripe, stripe_key);
         }
     }
@@ -162,6 +162,25 @@ impl Wide {
     pub fn is_possible() -> bool {
         is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("bmi2")
     }
+
+    /// Adds at most 64 bytes.
+    ///
+    /// # Safety
+    /// The CPU must have what it takes.
+    #[inline(always)]
+    unsafe fn add_stripe(&mut self, stripe: &[u8], key: u64) {
+        #[expect(clippy::cast_possible_truncation, reason = "a stripe has at most 64 bytes")]
+        let bytes = stripe.len() as u32;
+        // SAFETY: only bytes of the stripe are loaded, and the secret has 64; the caller vouches for the CPU.
+        unsafe {
+            let words = _mm512_maskz_loadu_epi8(_bzhi_u64(u64::MAX, bytes), stripe.as_ptr().cast());
+            let secret = _mm512_loadu_si512(SECRET.as_ptr().cast());
+            let keyed = _mm512_xor_si512(words, _mm512_xor_si512(secret, _mm512_set1_epi64(key.cast_signed())));
+            let products = _mm512_mul_epu32(keyed, _mm512_srli_epi64::<32>(keyed));
+            let across = _mm512_shuffle_epi32::<0b01_00_11_10>(words);
+            self.0 = _mm512_add_epi64(self.0, _mm512_add_epi64(products, across));
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -175,19 +194,15 @@ impl Sum for Wide {
     #[inline(always)]
     unsafe fn add(&mut self, message: &[u8], number: u64) {
         let key = key_of(number, message.len());
-        for (stripe, stripe_key) in message.chunks(STRIPE_BYTES).zip(stripe_keys(key)) {
-            #[expect(clippy::cast_possible_truncation, reason = "a stripe has at most 64 bytes")]
-            let bytes = stripe.len() as u32;
-            // SAFETY: only bytes of the stripe are loaded, and the secret has 64; the caller vouches for the CPU.
-            unsafe {
-                let words = _mm512_maskz_loadu_epi8(_bzhi_u64(u64::MAX, bytes), stripe.as_ptr().cast());
-                let secret = _mm512_loadu_si512(SECRET.as_ptr().cast());
-                let keys = _mm512_xor_si512(secret, _mm512_set1_epi64(stripe_key.cast_signed()));
-                let keyed = _mm512_xor_si512(words, keys);
-                let products = _mm512_mul_epu32(keyed, _mm512_srli_epi64::<32>(keyed));
-                let across = _mm512_shuffle_epi32::<0b01_00_11_10>(words);
-                self.0 = _mm512_add_epi64(self.0, _mm512_add_epi64(products, across));
-            }
+        let (first, rest) = message.split_at(message.len().min(STRIPE_BYTES));
+        // SAFETY: the caller vouches for the CPU.
+        unsafe { self.add_stripe(first, key) };
+        if rest.is_empty() {
+            return; // most messages end here, and a loop would look twice
+        }
+        for (stripe, stripe_key) in rest.chunks(STRIPE_BYTES).zip(stripe_keys(key).skip(1)) {
+            // SAFETY: the caller vouches for the CPU.
+            unsafe { self.add_stripe(stripe, stripe_key) };
         }
     }
 
@@ -218,6 +233,12 @@ impl Serialize for Digest {
 #[inline(always)]
 fn key_of(number: u64, len: usize) -> u64 {
     number.wrapping_mul(NUMBER_FACTOR) ^ (len as u64).wrapping_mul(LENGTH_FACTOR)
+}
+
+/// The stripes of a message: one at least, which may be empty.
+fn stripes(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (first, rest) = message.split_at(message.len().min(STRIPE_BYTES));
+    std::iter::once(first).chain(rest.chunks(STRIPE_BYTES))
 }
 
 /// The keys of a message's stripes, the first being the message's.
@@ -255,7 +276,7 @@ mod tests {
     /// The contribution of one message, word by word.
     fn by_definition(number: u64, message: &[u8]) -> u64 {
         let mut bytes = message.to_vec();
-        bytes.resize(message.len().next_multiple_of(STRIPE_BYTES), 0);
+        bytes.resize(message.len().max(1).next_multiple_of(STRIPE_BYTES), 0);
         let key = number.wrapping_mul(NUMBER_FACTOR) ^ (message.len() as u64).wrapping_mul(LENGTH_FACTOR);
         let contribution = |(index, word): (usize, &[u8; 8])| {
             let (lane, stripe, word) = (index % 8, (index / 8) as u64, u64::from_le_bytes(*word));

@@ -29,12 +29,23 @@ const ROW_ALIGN: usize = 8;
 
 impl RowLayout {
     /// Lays out columns of `(name, format, width)` one behind the other.
+    ///
+    /// A text that fits a word of eight bytes stands in one, and has it for itself among texts: so all of a row's can lose
+    /// their padding at once.
     #[must_use]
     pub fn new<'a>(fields: impl IntoIterator<Item = (&'a str, String, usize)>) -> Self {
         let mut columns = Vec::new();
         let mut end: usize = 0;
+        let mut first_word_without_text = 0;
         for (name, format, width) in fields {
-            let offset = end.next_multiple_of(alignment(&format, width));
+            let mut offset = end.next_multiple_of(alignment(&format, width));
+            if is_short_text(&format, width) {
+                let [first, last] = [offset, offset + width - 1].map(|byte| byte / WORD_BYTES);
+                if first < first_word_without_text || first != last {
+                    offset = end.next_multiple_of(WORD_BYTES);
+                }
+                first_word_without_text = offset / WORD_BYTES + 1;
+            }
             end = offset + width;
             columns.push(Column { name: name.to_owned(), format, offset, width });
         }
@@ -54,7 +65,14 @@ impl RowLayout {
     }
 }
 
-/// Text and bytes stand anywhere; numbers on a multiple of their width.
+const WORD_BYTES: usize = 8;
+
+/// Whether it is a text of several characters that fits a word.
+fn is_short_text(format: &str, width: usize) -> bool {
+    format.starts_with('S') && (2..=WORD_BYTES).contains(&width)
+}
+
+/// Text and bytes may stand anywhere; numbers on a multiple of their width.
 fn alignment(format: &str, width: usize) -> usize {
     if format.starts_with(['S', 'V']) { 1 } else { width.max(1) }
 }
@@ -138,7 +156,16 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_aligned_and_text_is_not() {
+    fn a_short_text_has_a_word_for_itself() {
+        let text = |name, width: usize| (name, format!("S{width}"), width);
+        let layout =
+            RowLayout::new([text("a", 3), text("b", 4), text("c", 1), text("d", 6), text("e", 12), text("f", 8)]);
+        let offsets: Vec<_> = layout.columns.iter().map(|c| c.offset).collect();
+        assert_eq!(offsets, [0, 8, 12, 16, 22, 40]);
+    }
+
+    #[test]
+    fn numbers_are_aligned_and_a_text_that_fits_its_word_is_not() {
         let layout = RowLayout::of_message([("a", "S3".into(), 3), ("b", "u4".into(), 4), ("c", "u8".into(), 8)]);
         let offsets: Vec<_> = layout.columns[3..].iter().map(|c| c.offset).collect();
         assert_eq!(offsets, [18, 24, 32]);

@@ -539,8 +539,10 @@ impl Pipeline {
         self.bring_events(from.channel);
         let arbiter = &self.channels[from.channel].arbiter;
         let payload = self.payload(from, packet.payload, packet.messages, arbiter.expected() - skip, skip);
-        match self.decoder.packet(&self.plan, &self.plan.framing.delimiter, &payload, &mut self.batch) {
-            Ok(decoded) => {
+        let mut decoded = Decoded::default();
+        let delimiter = &self.plan.framing.delimiter;
+        match self.decoder.packet_into(&self.plan, delimiter, &payload, &mut self.batch, &mut decoded) {
+            Ok(()) => {
                 let units = if payload.unit == SequenceUnit::Nothing { decoded.messages } else { packet.units };
                 let arbiter = &mut self.channels[from.channel].arbiter;
                 arbiter.delivered(from.line, skip, units);

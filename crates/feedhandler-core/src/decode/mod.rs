@@ -19,7 +19,7 @@ pub use sbe::SbePlan;
 pub use span::Span;
 pub use spans::TypeLength;
 
-use crate::batch::BatchBuilder;
+use crate::batch::{BatchBuilder, Mark};
 use crate::digest::Digest;
 use crate::filter::{Filter, Verdict};
 use crate::framing::Delimiter;
@@ -60,14 +60,16 @@ impl Payload<'_> {
     }
 
     /// Under which number the message at `place` goes into the digest: where packets carry the number, a message's place
-    /// in its packet is in the upper half.
+    /// in its packet is in the upper bits.
     #[inline]
     fn digest_number(&self, place: u64) -> u64 {
-        if self.unit == SequenceUnit::Packets {
-            self.leading.seq ^ (place << 48)
-        } else {
-            self.leading.seq.wrapping_add(place)
-        }
+        self.leading.seq.wrapping_add(place.wrapping_mul(self.digest_step()))
+    }
+
+    /// By how much that number grows from message to message.
+    #[inline]
+    fn digest_step(&self) -> u64 {
+        if self.unit == SequenceUnit::Packets { 1 << 48 } else { 1 }
     }
 }
 
@@ -179,6 +181,8 @@ pub struct Decoder {
     widths: Widths,
     /// Rows that the tables of a message's groups had before it.
     rows_before: Vec<usize>,
+    /// Where the entries of groups stand.
+    entries: Vec<sbe::Entries>,
     /// Which instruments' messages become rows; without it, all.
     filter: Option<Filter>,
 }
@@ -196,6 +200,7 @@ impl Decoder {
             spans: Vec::new(),
             widths: Widths::default(),
             rows_before: Vec::new(),
+            entries: Vec::new(),
             filter: None,
         }
     }
@@ -235,15 +240,31 @@ impl Decoder {
         payload: &Payload<'_>,
         out: &mut BatchBuilder,
     ) -> Result<Decoded, Reason> {
+        let mut fates = Decoded::default();
+        self.packet_into(plan, delimiter, payload, out, &mut fates)?;
+        Ok(fates)
+    }
+
+    /// The same, where what becomes of the messages is told to `fates`, of which nothing was told yet: fates are too large
+    /// to be handed around for each packet.
+    #[inline]
+    pub(crate) fn packet_into(
+        &mut self,
+        plan: &Plan,
+        delimiter: &Delimiter,
+        payload: &Payload<'_>,
+        out: &mut BatchBuilder,
+        fates: &mut Decoded,
+    ) -> Result<(), Reason> {
         if u32::try_from(payload.bytes.len()).is_err() {
             return Err(Reason::PayloadLength);
         }
         if payload.bytes.has_slack() {
-            return self.padded(plan, delimiter, payload, out);
+            return self.padded(plan, delimiter, payload, out, fates);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         let payload = Payload { bytes: copy_with_slack(payload.bytes, &mut scratch), ..*payload };
-        let decoded = self.padded(plan, delimiter, &payload, out);
+        let decoded = self.padded(plan, delimiter, &payload, out, fates);
         self.scratch = scratch;
         decoded
     }
@@ -254,29 +275,32 @@ impl Decoder {
         delimiter: &Delimiter,
         payload: &Payload<'_>,
         out: &mut BatchBuilder,
-    ) -> Result<Decoded, Reason> {
+        fates: &mut Decoded,
+    ) -> Result<(), Reason> {
         let before = out.mark();
         let decoded = match &plan.messages {
-            MessagesPlan::Binary(messages) => binary::packet(messages, delimiter, payload, self, out),
-            MessagesPlan::Msgpack(messages) => msgpack::packet(messages, delimiter, payload, self, out),
-            MessagesPlan::Sbe(messages) => sbe::packet(messages, delimiter, payload, self, out),
+            MessagesPlan::Binary(messages) => binary::packet(messages, delimiter, payload, self, out, fates),
+            MessagesPlan::Msgpack(messages) => msgpack::packet(messages, delimiter, payload, self, out, fates),
+            MessagesPlan::Sbe(messages) => sbe::packet(messages, delimiter, payload, self, out, fates),
         };
         match decoded {
-            Ok(decoded) => {
+            Ok(()) => {
                 self.noted.clear();
                 if let Some(filter) = &mut self.filter {
                     filter.keep();
                 }
-                Ok(decoded)
             }
-            Err(reason) => {
-                out.undo_to(before, |code| self.counts[usize::from(code)] -= 1);
-                self.undo_unknown();
-                if let Some(filter) = &mut self.filter {
-                    filter.undo();
-                }
-                Err(reason)
-            }
+            Err(_) => self.undo(before, out),
+        }
+        decoded
+    }
+
+    #[cold]
+    fn undo(&mut self, before: Mark, out: &mut BatchBuilder) {
+        out.undo_to(before, |code| self.counts[usize::from(code)] -= 1);
+        self.undo_unknown();
+        if let Some(filter) = &mut self.filter {
+            filter.undo();
         }
     }
 

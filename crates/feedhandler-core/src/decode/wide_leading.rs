@@ -43,6 +43,17 @@ impl WideLeading {
         Self(unsafe { _mm512_mask_set1_epi32(self.0, 1 << PARENT_LANE, parent.cast_signed()) })
     }
 
+    /// Those of a row below the next row of the other table, whose sequence number is greater by `step`.
+    ///
+    /// # Safety
+    /// The CPU must have AVX-512 F.
+    #[inline(always)]
+    pub unsafe fn next_below(self, step: u64) -> Self {
+        const PARENT_STEP: i64 = 1 << (PARENT_LANE % 2 * 32);
+        // SAFETY: the caller vouches for the CPU.
+        Self(unsafe { _mm512_add_epi64(self.0, _mm512_set_epi64(0, 0, 0, 0, 0, PARENT_STEP, 0, step.cast_signed())) })
+    }
+
     /// The row's first 64 bytes.
     #[inline(always)]
     pub fn register(self) -> __m512i {

@@ -3,6 +3,7 @@
 use crate::decode::TypeLength;
 use crate::field::IntField;
 use crate::malformed::Reason;
+use crate::padded::SLACK_BYTES;
 use crate::plan::PlanError;
 use crate::spec::{DelimiterSpec, FileSpec, IntSpec};
 
@@ -96,7 +97,9 @@ impl Delimiter {
     #[must_use]
     pub fn short_length(&self) -> Option<ShortLength> {
         match *self {
-            Self::Length(length) if length.field.bits() == u16::BITS && !length.is_zero_by_type => {
+            Self::Length(length)
+                if length.field.bits() == u16::BITS && length.field.end() <= SLACK_BYTES && !length.is_zero_by_type =>
+            {
                 Some(ShortLength { offset: length.field.end() - size_of::<u16>(), length })
             }
             _ => None,
@@ -115,18 +118,18 @@ impl ShortLength {
     ///
     /// # Errors
     /// As [`Delimiter::next`].
+    ///
+    /// # Safety
+    /// `at` must be at most `end`, behind which there are [`SLACK_BYTES`] in `slot`.
     #[inline(always)]
-    pub fn next<const BIG: bool>(&self, slot: &[u8], at: usize, end: usize) -> Result<Block, Reason> {
+    pub unsafe fn next<const BIG: bool>(&self, slot: &[u8], at: usize, end: usize) -> Result<Block, Reason> {
         let Length { least_bytes, excludes, data_offset, .. } = self.length;
-        let left = end.saturating_sub(at);
-        if left < least_bytes {
-            return Err(if left == 0 { Reason::CountTooLarge } else { Reason::BlockLength });
-        }
-        let bytes = slot[at + self.offset..].first_chunk().copied().ok_or(Reason::BlockLength)?;
+        // SAFETY: the length ends within the slack.
+        let bytes = unsafe { slot.as_ptr().add(at + self.offset).cast::<[u8; 2]>().read() };
         let length = if BIG { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
         let bytes = usize::from(length) + excludes;
-        if bytes < least_bytes || bytes > left {
-            return Err(Reason::BlockLength);
+        if bytes < least_bytes || bytes > end - at {
+            return Err(if at == end { Reason::CountTooLarge } else { Reason::BlockLength });
         }
         let next = at + bytes;
         Ok(Block { start: at + data_offset, end: next, next })

@@ -22,12 +22,15 @@ pub(in crate::decode) fn packet(
     payload: &Payload<'_>,
     decoder: &mut Decoder,
     out: &mut BatchBuilder,
-) -> Result<Decoded, Reason> {
+    fates: &mut Decoded,
+) -> Result<(), Reason> {
     let mut spans = std::mem::take(&mut decoder.spans);
-    let found = find_spans(plan, delimiter, payload, &mut spans);
-    let decoded = found.map(|fates| Writer { plan, payload, decoder, fates }.write(&spans, out.fill(spans.len())));
+    let found = find_spans(plan, delimiter, payload, &mut spans, fates);
+    if found.is_ok() {
+        Writer { plan, payload, decoder, fates }.write(&spans, out.fill(spans.len()));
+    }
     decoder.spans = spans;
-    decoded
+    found
 }
 
 /// Writes the rows of a packet.
@@ -35,20 +38,20 @@ struct Writer<'a> {
     plan: &'a BinaryPlan,
     payload: &'a Payload<'a>,
     decoder: &'a mut Decoder,
-    fates: Decoded,
+    fates: &'a mut Decoded,
 }
 
 impl Writer<'_> {
-    fn write(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
+    fn write(self, spans: &[Span], filling: Filling<'_>) {
         if self.decoder.filter.is_none() {
-            self.write_by_kernel::<false>(spans, filling)
+            self.write_by_kernel::<false>(spans, filling);
         } else {
-            self.write_by_kernel::<true>(spans, filling)
+            self.write_by_kernel::<true>(spans, filling);
         }
     }
 
     #[inline(always)]
-    fn write_by_kernel<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
+    fn write_by_kernel<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) {
         match self.plan.kernel {
             KernelKind::Portable => self.write_by::<kernel::Portable, FILTERED>(spans, filling),
             // SAFETY: the CPU was asked for it when the plan was made.
@@ -62,18 +65,18 @@ impl Writer<'_> {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "ssse3")]
-    fn write_ssse3<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
-        self.write_by::<kernel::Ssse3, FILTERED>(spans, filling)
+    fn write_ssse3<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) {
+        self.write_by::<kernel::Ssse3, FILTERED>(spans, filling);
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2,lzcnt")]
-    fn write_avx512<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
-        self.write_by::<kernel::Avx512, FILTERED>(spans, filling)
+    #[target_feature(enable = "avx512f,avx512cd,avx512vbmi,bmi2")]
+    fn write_avx512<const FILTERED: bool>(self, spans: &[Span], filling: Filling<'_>) {
+        self.write_by::<kernel::Avx512, FILTERED>(spans, filling);
     }
 
     #[inline(always)]
-    fn write_by<K: Kernel, const FILTERED: bool>(mut self, spans: &[Span], mut filling: Filling<'_>) -> Decoded {
+    fn write_by<K: Kernel, const FILTERED: bool>(mut self, spans: &[Span], mut filling: Filling<'_>) {
         let mut done = 0;
         loop {
             let usual;
@@ -84,7 +87,6 @@ impl Writer<'_> {
             done += 1;
         }
         self.fates.rows = filling.finish() as u64;
-        self.fates
     }
 
     /// Writes rows up to the first message that is not as usual, and says how many.

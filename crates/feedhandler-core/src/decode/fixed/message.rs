@@ -93,6 +93,11 @@ impl Message {
         }
     }
 
+    /// Whether its row is one move of 64 bytes, and nothing besides.
+    pub fn is_one_move(&self) -> bool {
+        self.wide.is_one_move()
+    }
+
     /// Writes the row of a message, perhaps without its optional fields: what is missing reads as zeros.
     ///
     /// # Safety

@@ -25,34 +25,24 @@ pub(in crate::decode) fn packet(
     payload: &Payload<'_>,
     decoder: &mut Decoder,
     out: &mut BatchBuilder,
-) -> Result<Decoded, Reason> {
+    fates: &mut Decoded,
+) -> Result<(), Reason> {
     decoder.spans.clear();
     let most = if let Delimiter::Whole = delimiter { 1 } else { u64::MAX };
     let last = payload.messages.unwrap_or(u64::MAX).min(most);
     let widths = std::mem::take(&mut decoder.widths);
-    let mut walk = Walk {
-        plan,
-        payload,
-        widths,
-        is_measured: false,
-        last,
-        at: 0,
-        place: 0,
-        fates: Decoded::default(),
-        decoder,
-        out,
-    };
+    let mut walk = Walk { plan, payload, widths, is_measured: false, last, at: 0, place: 0, fates, decoder, out };
     let end = match delimiter {
         Delimiter::Length(length) => walk.decode_blocks(length),
         _ if walk.decoder.filter.is_none() => walk.decode::<false>(),
         _ => walk.decode::<true>(),
     };
-    let Walk { widths, mut fates, decoder, .. } = walk;
+    let Walk { widths, fates, decoder, .. } = walk;
     decoder.widths = widths;
     end?;
     let number = |index| payload.digest_number(payload.skip + index);
     fates.digest.add(payload.bytes.slot(), &decoder.spans, number);
-    Ok(fates)
+    Ok(())
 }
 
 /// Where the message behind the one at `at` begins.
@@ -84,7 +74,7 @@ struct Walk<'a> {
     /// First byte of the next message, and how many messages there were before it.
     at: usize,
     place: u64,
-    fates: Decoded,
+    fates: &'a mut Decoded,
     decoder: &'a mut Decoder,
     out: &'a mut BatchBuilder,
 }

@@ -1,10 +1,11 @@
-//! The usual form of a message, which the hot loop looks at: headers of at most eight bytes, each loaded at once.
+//! The usual form of a message, which the hot loops look at: headers of at most eight bytes, each loaded at once.
 //!
 //! A message is usual where it is a root and groups of blocks, all as long as the schema states, of a version that has all
 //! of them. Whatever else comes is left to [`super::walk`].
 
 use super::block::Block;
 use super::message::Node;
+use crate::decode::fixed::kernel::Kernel;
 use crate::decode::fixed::message::Message;
 use crate::spec::{ByteOrder, IntSpec, SbeDimensionSpec, SbeHeaderSpec};
 
@@ -44,7 +45,7 @@ impl Part {
 /// The message header as one word.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CompactHeader {
-    pub bytes: usize,
+    bytes: usize,
     pub is_big: bool,
     template_id: Part,
     version: Option<Part>,
@@ -82,7 +83,11 @@ pub(super) struct Compact {
     head: [u64; 2],
     version: Option<Part>,
     complete_since: u64,
-    pub root_bytes: usize,
+    /// Whether all of its rows are [one move](Message::is_one_move).
+    are_moves: bool,
+    /// Where in the message its root, and what is behind it, begin.
+    pub root_at: usize,
+    pub groups_at: usize,
     pub root: Message,
     pub groups: Box<[CompactGroup]>,
 }
@@ -92,34 +97,54 @@ pub(super) struct Compact {
 /// Invariants: the count has at most four bytes, and blocks have one at least.
 #[derive(Debug)]
 pub(super) struct CompactGroup {
-    pub dimension_bytes: usize,
+    dimension_bytes: usize,
     pub block_bytes: usize,
     count: Part,
     head: [u64; 2],
     pub block: Message,
 }
 
+/// The entries of a group in a payload: where the first begins, and how many there are.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::decode) struct Entries {
+    pub at: u32,
+    pub count: u32,
+}
+
 impl Compact {
-    /// The usual form of a message of that schema; none where it has none.
-    pub fn new(header: &CompactHeader, schema_id: u64, root: &Node, dimensions: &[SbeDimensionSpec]) -> Option<Self> {
+    /// The usual form of a message of that schema and template; none where it has none.
+    pub fn new(
+        header: &CompactHeader,
+        [schema_id, template_id]: [u64; 2],
+        root: &Node,
+        dimensions: &[SbeDimensionSpec],
+    ) -> Option<Self> {
         let is_flat = root.data.is_empty() && root.groups.iter().all(|group| group.entry.is_block());
         let groups = root.groups.iter().zip(dimensions);
         let groups = groups.map(|(group, dimension)| CompactGroup::new(*dimension, &group.entry.block));
         let since = root.groups.iter().map(|group| group.since.max(group.entry.block.complete_since));
-        let mut head = header.block_length.holding(root.block.declared);
-        if let Some(schema) = header.schema_id {
-            let [mask, value] = schema.holding(schema_id);
-            head = [head[0] | mask, head[1] | value];
-        }
+        let schema = header.schema_id.map(|schema| schema.holding(schema_id));
+        let parts = [header.block_length.holding(root.block.declared), header.template_id.holding(template_id)];
+        let head =
+            parts.into_iter().chain(schema).fold([0; 2], |[mask, value], part| [mask | part[0], value | part[1]]);
+        let are_moves = |block: &Block| block.message.is_one_move();
         is_flat.then_some(())?;
         Some(Self {
             head,
             version: header.version,
+            are_moves: are_moves(&root.block) && root.groups.iter().all(|group| are_moves(&group.entry.block)),
             complete_since: since.max().unwrap_or(0).max(root.block.complete_since),
-            root_bytes: usize::try_from(root.block.declared).ok()?,
+            root_at: header.bytes,
+            groups_at: header.bytes + usize::try_from(root.block.declared).ok()?,
             root: root.block.message.clone(),
             groups: groups.collect::<Option<_>>()?,
         })
+    }
+
+    /// Whether `K` can write all of its rows as blocks.
+    #[inline(always)]
+    pub fn suits<K: Kernel>(&self) -> bool {
+        self.are_moves || !K::BLOCKS_ARE_MOVES
     }
 
     /// Whether a message that begins with `word` is of this form, as far as its header says.
@@ -143,14 +168,18 @@ impl CompactGroup {
         })
     }
 
-    /// Number of entries of a group whose dimension begins with `word`, and where they end, if they begin at `first`; none
-    /// where they are not usual, or end behind `end`.
+    /// The entries of a group whose dimension is at `at` and begins with `word`, and where they end; none where they are not
+    /// usual, or end behind `end`.
     #[inline(always)]
-    pub fn entries(&self, word: u64, first: usize, end: usize) -> Option<(usize, usize)> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a count has at most four bytes, and a payload is shorter than 4 GiB"
+    )]
+    pub fn entries(&self, word: u64, at: usize, end: usize) -> Option<(Entries, usize)> {
         let [mask, value] = self.head;
-        let count = usize::try_from(self.count.of(word)).ok()?;
+        let (count, at) = (self.count.of(word) as u32, at + self.dimension_bytes);
         // Neither factor has more than four bytes.
-        let behind = first + count * self.block_bytes;
-        (word & mask == value && behind <= end).then_some((count, behind))
+        let behind = at + count as usize * self.block_bytes;
+        (word & mask == value && behind <= end).then_some((Entries { at: at as u32, count }, behind))
     }
 }

@@ -12,17 +12,19 @@ mod block;
 mod compact;
 mod header;
 mod message;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod walk;
 mod writer;
 
+pub(super) use compact::Entries;
 pub(super) use writer::packet;
 
 use super::fixed::kernel::KernelKind;
 use super::spans::TypeLength;
 use crate::plan::{PlanError, TablePlan};
-use crate::spec::{CodeValue, SbeSpec};
+use crate::spec::{CodeValue, SbeMessageSpec, SbeSpec};
 use compact::{Compact, CompactHeader};
 use header::Header;
 use message::Template;
@@ -58,9 +60,7 @@ impl SbePlan {
         let (mut templates, mut indices) = (Vec::new(), Vec::new());
         for (message, index) in spec.messages.iter().zip(0_u16..) {
             let error = |what: String| PlanError::new(&message.block.name, what);
-            let CodeValue::Int(id) = message.code.value else { return Err(error("a number for a template id".into())) };
-            let id = usize::try_from(id).ok().filter(|id| *id <= MOST_TEMPLATE_ID);
-            let id = id.ok_or_else(|| error(format!("a template id up to {MOST_TEMPLATE_ID}")))?;
+            let id = template_id(message).ok_or_else(|| error(format!("a template id up to {MOST_TEMPLATE_ID}")))?;
             indices.resize(indices.len().max(id + 1), UNKNOWN);
             if indices[id] != UNKNOWN {
                 return Err(error(format!("template id {id} is taken by another message")));
@@ -71,7 +71,8 @@ impl SbePlan {
         let compact = CompactHeader::new(&spec.header);
         let forms = spec.messages.iter().zip(&templates).map(|(message, template)| {
             let dimensions: Vec<_> = message.block.groups.iter().map(|group| group.dimension).collect();
-            Compact::new(compact.as_ref()?, spec.schema_id, &template.root, &dimensions)
+            let id = template_id(message)?;
+            Compact::new(compact.as_ref()?, [spec.schema_id, id as u64], &template.root, &dimensions)
         });
         let plan = Self {
             forms: forms.collect(),
@@ -99,6 +100,12 @@ impl SbePlan {
         let index = *self.indices.get(usize::try_from(id).ok()?)?;
         self.templates.get(usize::from(index))
     }
+}
+
+/// The template id of a message, where it is one.
+fn template_id(message: &SbeMessageSpec) -> Option<usize> {
+    let CodeValue::Int(id) = message.code.value else { return None };
+    usize::try_from(id).ok().filter(|id| *id <= MOST_TEMPLATE_ID)
 }
 
 impl TypeLength for SbePlan {

@@ -3,12 +3,11 @@
 //! A message is decoded whole or not at all: where its counts or lengths lie, the rows of its groups are taken back, and
 //! the other messages of the packet are not touched.
 
-use std::ops::Range;
-
 use super::SbePlan;
-use super::compact::{Compact, CompactHeader};
+use super::compact::CompactHeader;
 use super::header::Head;
 use super::message::{MOST_DEPTH, Template};
+use super::runs::Run;
 use super::walk::{Frame, Walk};
 use crate::batch::{BatchBuilder, Filling};
 use crate::decode::code_text::CodeText;
@@ -25,12 +24,15 @@ pub(in crate::decode) fn packet(
     payload: &Payload<'_>,
     decoder: &mut Decoder,
     out: &mut BatchBuilder,
-) -> Result<Decoded, Reason> {
+    fates: &mut Decoded,
+) -> Result<(), Reason> {
     let mut spans = std::mem::take(&mut decoder.spans);
-    let found = find_spans(plan, delimiter, payload, &mut spans);
-    let decoded = found.map(|fates| Writer { plan, payload, decoder, fates }.write(&spans, out.fill(spans.len())));
+    let found = find_spans(plan, delimiter, payload, &mut spans, fates);
+    if found.is_ok() {
+        Writer { plan, payload, decoder, fates }.write(&spans, out.fill(spans.len()));
+    }
     decoder.spans = spans;
-    decoded
+    found
 }
 
 /// Writes the rows of a packet.
@@ -38,11 +40,11 @@ struct Writer<'a> {
     plan: &'a SbePlan,
     payload: &'a Payload<'a>,
     decoder: &'a mut Decoder,
-    fates: Decoded,
+    fates: &'a mut Decoded,
 }
 
 impl<'a> Writer<'a> {
-    fn write(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
+    fn write(self, spans: &[Span], filling: Filling<'_>) {
         match self.plan.kernel {
             KernelKind::Portable => self.write_by::<kernel::Portable>(spans, filling),
             // SAFETY: the CPU was asked for it when the plan was made.
@@ -56,81 +58,58 @@ impl<'a> Writer<'a> {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "ssse3")]
-    fn write_ssse3(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
-        self.write_by::<kernel::Ssse3>(spans, filling)
+    fn write_ssse3(self, spans: &[Span], filling: Filling<'_>) {
+        self.write_by::<kernel::Ssse3>(spans, filling);
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2,lzcnt")]
-    fn write_avx512(self, spans: &[Span], filling: Filling<'_>) -> Decoded {
-        self.write_by::<kernel::Avx512>(spans, filling)
+    #[target_feature(enable = "avx512f,avx512cd,avx512vbmi,bmi2")]
+    fn write_avx512(self, spans: &[Span], filling: Filling<'_>) {
+        self.write_by::<kernel::Avx512>(spans, filling);
     }
 
     #[inline(always)]
-    fn write_by<K: Kernel>(mut self, spans: &[Span], mut filling: Filling<'_>) -> Decoded {
+    fn write_by<K: Kernel>(mut self, spans: &[Span], mut filling: Filling<'_>) {
         let mut done = 0;
         let mut stack = [None; MOST_DEPTH];
-        loop {
-            let usual;
-            (usual, filling) = match &self.plan.compact {
+        while let Some(span) = spans.get(done) {
+            let usual = match &self.plan.compact {
                 Some(header) if header.is_big => {
-                    self.write_usual::<K>(header, u64::from_be_bytes, &spans[done..], done as u64, filling)
+                    self.write_run::<K>(header, u64::from_be_bytes, &spans[done..], done as u64, &mut filling)
                 }
-                Some(header) => self.write_usual::<K>(header, u64::from_le_bytes, &spans[done..], done as u64, filling),
-                None => (0, filling),
+                Some(header) => {
+                    self.write_run::<K>(header, u64::from_le_bytes, &spans[done..], done as u64, &mut filling)
+                }
+                None => 0,
             };
-            done += usual;
-            let Some(span) = spans.get(done) else { break };
-            self.write_any::<K>(*span, done as u64, &mut stack, &mut filling);
-            done += 1;
+            if usual == 0 {
+                self.write_any::<K>(*span, done as u64, &mut stack, &mut filling);
+            }
+            done += usual.max(1);
         }
         self.fates.rows = filling.finish() as u64;
-        self.fates
     }
 
-    /// Writes rows up to the first message that is not as usual, and says how many messages they are.
-    ///
-    /// Nothing is called from the loop, and what it changes is its own.
+    /// Writes rows up to the first message that is not of the first one's usual form, and says how many messages they are.
     #[inline(always)]
-    fn write_usual<'f, K: Kernel>(
+    fn write_run<K: Kernel>(
         &mut self,
         header: &CompactHeader,
-        word_of: impl Fn([u8; 8]) -> u64 + Copy,
+        word_of: impl Fn([u8; 8]) -> u64,
         spans: &[Span],
         first: u64,
-        mut filling: Filling<'f>,
-    ) -> (usize, Filling<'f>) {
-        let (plan, slot, seq_step) = (self.plan, self.payload.bytes.slot(), self.payload.seq_step());
-        let counts = &mut self.decoder.counts[..];
-        // SAFETY: the CPU has what `K` uses.
-        let mut leading = unsafe { K::leading(&self.payload.leading_of(self.payload.skip + first)) };
-        let (mut done, mut all) = (0, 0);
-        for span in spans {
-            // SAFETY: the message stands within the payload, which has slack.
-            let word = unsafe { load(slot, span.start(), word_of) };
-            let Some((code, form)) = plan.form(header.template_id(word)) else { break };
-            let at = span.start() + header.bytes;
-            // SAFETY: the root is read within the slack at worst, and is of use only where the message is found to hold it; the
-            // table is one of the batch's. The CPU has what `K` uses.
-            let entries = unsafe {
-                if !form.is(word) || !filling.has_room(form.root.table) {
-                    break;
-                }
-                let to = (filling.free_row(form.root.table), 0);
-                let Some(end) = at.checked_add(form.root_bytes).filter(|end| *end <= span.end()) else { break };
-                K::write_rows(&form.root, leading, (slot.as_ptr().add(at), 0), to, 1);
-                groups::<K>(form, slot, word_of, end..span.end(), leading, &mut filling)
-            };
-            let Some(entries) = entries else { break };
-            // SAFETY: the row was written, and there was room for it.
-            unsafe { filling.commit(form.root.table, code) };
-            counts[usize::from(code)] += 1;
-            // SAFETY: the CPU has what `K` uses.
-            leading = unsafe { K::next(leading, seq_step) };
-            (done, all) = (done + 1, all + entries);
-        }
-        self.fates.entries += all as u64;
-        (done, filling)
+        filling: &mut Filling<'_>,
+    ) -> usize {
+        let (payload, entries) = (self.payload, &mut self.decoder.entries);
+        let Some(run) = Run::find(self.plan, header, word_of, &payload.bytes, spans, entries) else { return 0 };
+        // SAFETY: the run was found here, and the tables are the batch's. The CPU has what `K` uses.
+        let written = unsafe {
+            let leading = K::leading(&payload.leading_of(payload.skip + first));
+            run.write::<K>(&payload.bytes, &spans[..run.messages], entries, leading, payload.seq_step(), filling)
+        };
+        self.decoder.counts[usize::from(run.code)] += run.messages as u64;
+        self.fates.entries += written as u64;
+        run.messages
     }
 
     /// Reads a message's header, and finds its type where it is known.
@@ -215,79 +194,4 @@ impl<'a> Writer<'a> {
             CodeText::new(format_args!("{template_id} of schema {schema_id}"))
         });
     }
-}
-
-/// Writes the rows of a message's groups, which stand in `bytes` and are all there is, and says how many they are; none, and
-/// nothing left of them, where it is not so.
-///
-/// # Safety
-/// `bytes` must be within a payload that has slack; the tables must be the batch's; the CPU must have what `K` uses.
-#[inline(always)]
-unsafe fn groups<K: Kernel>(
-    form: &Compact,
-    slot: &[u8],
-    word_of: impl Fn([u8; 8]) -> u64 + Copy,
-    bytes: Range<usize>,
-    leading: K::Leading,
-    filling: &mut Filling<'_>,
-) -> Option<usize> {
-    let (mut at, mut all) = (bytes.start, 0);
-    let parent = u32::try_from(filling.table_len(form.root.table)).unwrap_or(u32::MAX);
-    // SAFETY: the CPU has what `K` uses.
-    let leading = unsafe { K::below(leading, parent) };
-    for (group, done) in form.groups.iter().zip(0..) {
-        let first = at + group.dimension_bytes;
-        let table = group.block.table;
-        // SAFETY: `at` is not behind the end of the bytes, behind which there is slack.
-        let found = group.entries(unsafe { load(slot, at, word_of) }, first, bytes.end);
-        // SAFETY: the table is one of the batch's.
-        let Some((entries, behind)) = found.filter(|(entries, _)| *entries <= unsafe { filling.room(table) }) else {
-            take_back(form, done, slot, word_of, bytes, filling);
-            return None;
-        };
-        if entries > 0 {
-            // SAFETY: every block stands within the bytes, and has all known fields; there is room for so many rows, which are
-            // written then.
-            unsafe {
-                let to = (filling.free_row(table), filling.row_bytes(table));
-                K::write_rows(&group.block, leading, (slot.as_ptr().add(first), group.block_bytes), to, entries);
-                filling.commit_entries(table, entries);
-            }
-        }
-        (at, all) = (behind, all + entries);
-    }
-    if at != bytes.end {
-        take_back(form, form.groups.len(), slot, word_of, bytes, filling);
-        return None;
-    }
-    Some(all)
-}
-
-/// Takes the rows of the first `groups` groups away again.
-#[cold]
-#[inline(never)]
-fn take_back(
-    form: &Compact,
-    groups: usize,
-    slot: &[u8],
-    word_of: impl Fn([u8; 8]) -> u64 + Copy,
-    bytes: Range<usize>,
-    filling: &mut Filling<'_>,
-) {
-    let mut at = bytes.start;
-    for group in &form.groups[..groups] {
-        // SAFETY: the group was found here before.
-        let word = unsafe { load(slot, at, word_of) };
-        let Some((entries, behind)) = group.entries(word, at + group.dimension_bytes, bytes.end) else { break };
-        filling.truncate(group.block.table, filling.table_len(group.block.table) - entries);
-        at = behind;
-    }
-}
-
-/// # Safety
-/// Eight bytes must be readable at `at` of `slot`.
-#[inline(always)]
-unsafe fn load(slot: &[u8], at: usize, word_of: impl Fn([u8; 8]) -> u64) -> u64 {
-    // SAFETY: the caller vouches for eight bytes.
-    word_of(unsafe { slot.as_ptr().add(at).cast::<[u8; 8]>().read() })
 }
