@@ -198,10 +198,15 @@ class LatencyConfig(msgspec.Struct, frozen=True, kw_only=True):
         File for an HdrHistogram interval log; without it, none is written.
     interval_s
         Length of its intervals.
+    send_time
+        Whether there is a stage ``send`` as well: from the send time in the packet's header, which must be
+        nanoseconds since 1970, until handed to Python. Where the sender is another machine, it is as good as
+        the two clocks agree.
     """
 
     hlog: str | None = None
     interval_s: Annotated[float, Meta(ge=0.001, le=86_400)] = 1.0
+    send_time: bool = False
 
 
 class LineConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,6 +85,7 @@ def load(path: str | Path) -> Config:
     _check_ring(file.ring, file.wire, place.at("ring"))
     protocol = _protocol(file.protocol, file.schema, path.parent, place.at("protocol"))
     _check_filter(file.filter, protocol, place.at("filter", "instruments"))
+    check_latency(file.latency, protocol, place.at("latency"))
     return Config(
         protocol=protocol,
         channels=_channels(file, place),
@@ -127,6 +128,21 @@ def _check_filter(wanted: FilterConfig, protocol: Protocol, place: Place) -> Non
             compile_instrument(instrument, protocol)
     with _refused_at(place):
         compile_filter(wanted.instruments, protocol)
+
+
+def check_latency(latency: LatencyConfig, protocol: Protocol, place: Place) -> None:
+    """Refuse latencies that packets of a protocol do not tell.
+
+    Raises
+    ------
+    ConfigError
+        The latency from the send time is wanted, which the packets' header does not say.
+    """
+    if latency.send_time and not protocol.has_send_time:
+        expected = (
+            "false, or a protocol whose packet header has the role send_time, in nanoseconds since 1970"
+        )
+        raise place.at("send_time").error(expected, f"true beside {protocol.name}, whose header has none")
 
 
 @contextmanager

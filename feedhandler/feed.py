@@ -22,12 +22,14 @@ from feedhandler.address import Address
 from feedhandler.batch import Batch
 from feedhandler.captured import CaptureTo
 from feedhandler.config import Config
-from feedhandler.config_file import load
+from feedhandler.config_file import check_latency, load
+from feedhandler.errors import ConfigError
 from feedhandler.filter import compile_filter
 from feedhandler.protocol import Protocol
 from feedhandler.receiver_options import receiver_options
 from feedhandler.report import Report, parse
 from feedhandler.ring import arena
+from feedhandler.toml import Place
 
 _IDLE_S = 0.05
 """Longest wait between two looks at whether the feed was stopped."""
@@ -58,6 +60,8 @@ class Feed:
 
     Raises
     ------
+    ConfigError
+        The latency from the send time is wanted, which the protocol's packets do not say.
     WireError
         A line cannot be opened as configured.
     CaptureError
@@ -163,7 +167,8 @@ class Feed:
 
         ``wire`` is from the kernel's stamp until taken from the socket, ``decode`` until decoded, ``batch``
         until handed to Python, and ``total`` all three; these count datagrams. ``gil`` is what a batch waited
-        for the GIL, and ``processor`` what was done with it; these count batches.
+        for the GIL, and ``processor`` what was done with it; these count batches. Where the configuration
+        asks for it, ``send`` is from the send time in the packet's header on, of datagrams.
         """
         histograms = self._closed[1] if self._receiver is None else self._receiver.histograms()
         return MappingProxyType({stage: _unpacked(packed) for stage, packed in histograms.items()})
@@ -213,6 +218,7 @@ def open(  # noqa: A001 — `fh.open`, as of a file
     config: str | PathLike[str] | Config,
     *,
     stop_at_end_of_session: bool | None = None,
+    send_time: bool | None = None,
     capture: str | PathLike[str] | CaptureTo | None = None,
 ) -> Feed:
     """Open the lines of a configuration and begin to receive.
@@ -223,6 +229,9 @@ def open(  # noqa: A001 — `fh.open`, as of a file
         Path of a configuration file, or a configuration.
     stop_at_end_of_session
         Whether iteration ends once every channel's session has ended; if left out, as configured.
+    send_time
+        Whether the latency from the send time in the packets' header is kept, as stage ``send``; if left out,
+        as configured.
     capture
         Where everything that is received is captured to as well: a file ending in ``.pcapng`` or
         ``.pcapng.zst``, or a `feedhandler.captured.CaptureTo`.
@@ -230,7 +239,7 @@ def open(  # noqa: A001 — `fh.open`, as of a file
     Raises
     ------
     ConfigError, DeclarationError
-        The file, or the protocol's declaration, is wrong.
+        The file, the configuration or the protocol's declaration is wrong.
     WireError
         A line cannot be opened as configured.
     CaptureError
@@ -247,6 +256,8 @@ def open(  # noqa: A001 — `fh.open`, as of a file
     if stop_at_end_of_session is not None:
         batch = replace(loaded.batch, stop_at_end_of_session=stop_at_end_of_session)
         loaded = replace(loaded, batch=batch)
+    if send_time is not None:
+        loaded = replace(loaded, latency=replace(loaded.latency, send_time=send_time))
     return Feed(loaded, capture=None if capture is None else CaptureTo.of(capture))
 
 
@@ -255,6 +266,7 @@ def _unpacked(histogram: bytes) -> HdrHistogram:
 
 
 def _receiver(config: Config, capture: CaptureTo | None) -> _core.Receiver:
+    check_latency(config.latency, config.protocol, Place("configuration", ConfigError, "latency"))
     instruments = compile_filter(config.filter.instruments, config.protocol)
     return _core.Receiver(
         config.protocol.plan,

@@ -52,6 +52,7 @@ def receiver_options(config: Config, *, senders: bool = False) -> bytes:
         "wait": _wait(batch),
         "hlog": config.latency.hlog,
         "hlog_interval_ns": int(config.latency.interval_s * _NS_PER_S),
+        "send_time": config.latency.send_time,
     }
     return msgspec.json.encode(options)
 

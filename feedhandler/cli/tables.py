@@ -46,7 +46,7 @@ def _pairing(report: Report) -> list[RenderableType]:
 def percentiles_table(latency_ns: Mapping[str, Percentiles]) -> Table:
     """Draw the percentiles of each stage, in microseconds."""
     table = plain_table("latency, µs", "stage", "p50", "p90", "p99", "p99.9", "max", "count")
-    order = ("wire", "decode", "batch", "total", "gil", "processor")
+    order = ("wire", "decode", "batch", "total", "send", "gil", "processor")
     for stage in sorted(latency_ns, key=lambda name: order.index(name) if name in order else len(order)):
         values = latency_ns[stage]
         spans_ns = (values.p50, values.p90, values.p99, values.p99_9, values.max)

@@ -27,13 +27,15 @@ from feedhandler.protocol.framing import read_file_form, read_framing
 from feedhandler.protocol.layout import lay_out
 from feedhandler.protocol.message import Message
 from feedhandler.protocol.sbe import Source, compile_schema, read_schema, read_sources
-from feedhandler.protocol.spec import ProtocolSpec
+from feedhandler.protocol.spec import IntSpec, NoHeaderSpec, ProtocolSpec
 from feedhandler.tables import Dtype, Tables
 from feedhandler.toml import Place, nearest, parse, read_text, shown
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _SUFFIX = ".toml"
 _MOST_LOADED = 32
+_EPOCH_BYTES = 8
+"""What nanoseconds since 1970 take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,15 @@ class Protocol:
     def tables(self) -> Tables:
         """The tables of a batch of this protocol, in the order of `messages`."""
         return Tables.of(self.plan)
+
+    @property
+    def has_send_time(self) -> bool:
+        """Whether a packet's header says when it was sent, in nanoseconds since 1970."""
+        header = self.spec.framing.header
+        if isinstance(header, NoHeaderSpec) or header.send_time is None:
+            return False
+        is_wide = not isinstance(header.send_time, IntSpec) or header.send_time.width == _EPOCH_BYTES
+        return is_wide or header.send_time_seconds is not None
 
     @property
     def dtypes(self) -> Mapping[str, Dtype]:

@@ -8,8 +8,10 @@
 //! | `total` | the kernel's receive stamp | handed to Python | `CLOCK_REALTIME` |
 //! | `gil` | the batch is ready | the GIL is held | `CLOCK_MONOTONIC` |
 //! | `processor` | handed to Python | Python asks for more | `CLOCK_MONOTONIC` |
+//! | `send` | the packet header's send time | handed to Python | `CLOCK_REALTIME` of both machines |
 //!
-//! The first four count datagrams, the last two batches. A real-time clock may be set back: such a span counts as 0.
+//! `gil` and `processor` count batches, the others datagrams. A real-time clock may be set back, and the sender's may be
+//! ahead: such a span counts as 0. `send` is kept only where it was asked for; packets without a send time are not in it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -37,16 +39,19 @@ pub enum Stage {
     Gil,
     /// The user's code.
     Processor,
+    /// Send time of the packet header to handed to Python; the last, as it is optional.
+    Send,
 }
 
 /// All stages, with their names.
-pub const STAGES: [(Stage, &str); 6] = [
+pub const STAGES: [(Stage, &str); 7] = [
     (Stage::Wire, "wire"),
     (Stage::Decode, "decode"),
     (Stage::Batch, "batch"),
     (Stage::Total, "total"),
     (Stage::Gil, "gil"),
     (Stage::Processor, "processor"),
+    (Stage::Send, "send"),
 ];
 
 /// Largest span that is told apart, ns: one minute. Longer ones count as this.
@@ -94,14 +99,26 @@ pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, MOST_NS, SIGNIFICANT_DIGITS).expect("the bounds are constants that fit")
 }
 
-impl Default for Latency {
-    fn default() -> Self {
-        let all = || STAGES.iter().map(|_| histogram()).collect();
+impl Latency {
+    /// Empty histograms of all stages, or of all but [`Stage::Send`].
+    #[must_use]
+    pub fn new(has_send: bool) -> Self {
+        let stages = STAGES.len() - usize::from(!has_send);
+        let all = || (0..stages).map(|_| histogram()).collect();
         Self { recent: all(), total: all(), log: None }
     }
-}
 
-impl Latency {
+    /// Whether [`Stage::Send`] is kept.
+    #[must_use]
+    pub fn has_send(&self) -> bool {
+        self.recent.len() > Stage::Send as usize
+    }
+
+    /// The stages that are kept, with their names.
+    fn stages(&self) -> impl Iterator<Item = (Stage, &'static str)> {
+        STAGES.into_iter().take(self.recent.len())
+    }
+
     /// Writes an interval log (`.hlog`) as well: one line a stage and interval, tagged with the stage.
     ///
     /// # Errors
@@ -177,13 +194,13 @@ impl Latency {
     /// Percentiles by stage.
     #[must_use]
     pub fn percentiles(&self) -> BTreeMap<&'static str, Percentiles> {
-        STAGES.iter().map(|(stage, name)| (*name, percentiles(&self.of(*stage)))).collect()
+        self.stages().map(|(stage, name)| (name, percentiles(&self.of(stage)))).collect()
     }
 
     /// Histograms by stage: V2, compressed, as the `hdrhistogram` packages read them (before base64).
     #[must_use]
     pub fn serialized(&self) -> Vec<(&'static str, Vec<u8>)> {
-        STAGES.iter().map(|(stage, name)| (*name, serialize(&self.of(*stage)))).collect()
+        self.stages().map(|(stage, name)| (name, serialize(&self.of(stage)))).collect()
     }
 }
 

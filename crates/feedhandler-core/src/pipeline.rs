@@ -300,9 +300,10 @@ impl Pipeline {
         self.on_datagram_at(datagram, datagram.ts_recv_ns);
     }
 
-    /// Takes a datagram in at a time other than its stamp's, which is not to be trusted.
+    /// Takes a datagram in at a time other than its stamp's, which is not to be trusted; returns the send time of its header,
+    /// 0 where it has none.
     #[inline]
-    pub fn on_datagram_at(&mut self, datagram: &Datagram<'_>, ts_ns: u64) {
+    pub fn on_datagram_at(&mut self, datagram: &Datagram<'_>, ts_ns: u64) -> u64 {
         let Datagram { channel, line, ts_recv_ns, payload, .. } = *datagram;
         let mut from = Origin { channel, line, ts_ns, ts_recv_ns };
         let mut packet =
@@ -319,11 +320,12 @@ impl Pipeline {
         counters.datagrams += 1;
         counters.bytes += payload.len() as u64;
         counters.last_heard_ns = ts_recv_ns;
-        match packet {
-            Ok(packet) => self.on_packet(from, &packet),
-            Err(reason) => self.refuse(from, reason, payload.bytes()),
+        match &packet {
+            Ok(packet) => self.on_packet(from, packet),
+            Err(reason) => self.refuse(from, *reason, payload.bytes()),
         }
         self.after(from.channel);
+        packet.map_or(0, |packet| packet.send_time)
     }
 
     /// Counts datagrams of a line that came from none of its sources, and looks no further at them.

@@ -45,6 +45,9 @@ pub struct LiveOptions {
     pub hlog: Option<PathBuf>,
     /// Its interval.
     pub hlog_interval_ns: u64,
+    /// Whether the latency from the packet headers' send time is kept, which is then nanoseconds since 1970.
+    #[serde(default)]
+    pub send_time: bool,
 }
 
 /// What live lines have to tell.
@@ -139,6 +142,8 @@ struct Reader {
     drops: Vec<(u64, u64)>,
     /// Of what each slot in the batch brought: kernel stamp, when it was decoded, and how many datagrams.
     stamps: Vec<(u64, u64, u64)>,
+    /// Send times of the datagrams in the batch, where they are asked for.
+    send_times: Vec<u64>,
     batch_age_ns: u64,
     watermark: Watermark,
 }
@@ -163,7 +168,7 @@ impl LiveFeed {
             pipeline.add_channel(name, lines.map(|line| line.name.clone()));
         }
         let receiver = Receiver::start(&options.lines, &options.receive, arena)?;
-        let mut latency = Latency::default();
+        let mut latency = Latency::new(options.send_time);
         let log = options.hlog.map(|path| latency.log_to(&path, options.hlog_interval_ns, realtime_ns()));
         let reader = Reader {
             pipeline,
@@ -172,6 +177,7 @@ impl LiveFeed {
             routes: options.lines.iter().map(|line| (line.channel.into(), line.line.into())).collect(),
             drops: vec![(0, 0); options.lines.len()],
             stamps: Vec::new(),
+            send_times: Vec::new(),
             batch_age_ns: options.batch_age_ns,
             watermark: Watermark::default(),
         };
@@ -475,9 +481,13 @@ impl Reader {
             return slot.count();
         }
         let is_cut_off = header.flags.contains(SlotFlags::TRUNCATED);
+        let has_send = self.latency.has_send();
         for payload in slot.datagrams() {
             let datagram = Datagram { channel, line, ts_recv_ns: header.ts_recv_ns, is_cut_off, payload };
-            self.pipeline.on_datagram_at(&datagram, header.ts_kernel_ns);
+            let send_time_ns = self.pipeline.on_datagram_at(&datagram, header.ts_kernel_ns);
+            if has_send && send_time_ns > 0 {
+                self.send_times.push(send_time_ns);
+            }
         }
         slot.count()
     }
@@ -493,6 +503,7 @@ impl Reader {
         }
         if !self.pipeline.has_content() {
             self.stamps.clear();
+            self.send_times.clear();
         }
     }
 
@@ -514,7 +525,8 @@ impl Reader {
         let (Some((_, first_ns, _)), Some((_, last_ns, _))) = (self.stamps.first(), self.stamps.last()) else {
             return false;
         };
-        last_ns.saturating_sub(*first_ns) >= self.batch_age_ns || self.stamps.len() >= MOST_STAMPS
+        let is_full = self.stamps.len().max(self.send_times.len()) >= MOST_STAMPS;
+        is_full || last_ns.saturating_sub(*first_ns) >= self.batch_age_ns
     }
 
     fn is_ready(&self, is_empty: bool) -> bool {
@@ -527,11 +539,14 @@ impl Reader {
             self.latency.record_n(Stage::Batch, decoded_ns, handed_ns, datagrams);
             self.latency.record_n(Stage::Total, ts_kernel_ns, handed_ns, datagrams);
         }
+        for send_time_ns in self.send_times.drain(..) {
+            self.latency.record(Stage::Send, send_time_ns, handed_ns);
+        }
         self.latency.record(Stage::Gil, 0, nanoseconds(gil));
     }
 }
 
-/// Slots after which a batch is closed, however few messages they brought.
+/// Slots, or datagrams with a send time that is asked for, after which a batch is closed, however few messages they brought.
 const MOST_STAMPS: usize = 65_536;
 
 fn nanoseconds(span: Duration) -> u64 {
