@@ -20,10 +20,11 @@ SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help prerequisites build demo test test-rust test-python lint lint-rust lint-python types check bench fuzz clean
+.PHONY: help prerequisites build demo test test-rust test-python lint lint-rust lint-python types check bench
+.PHONY: peers fuzz clean
 
 help:  ## show these targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(VENV)/built  ## make .venv and build the package into it, in release mode
 
@@ -40,6 +41,9 @@ types: build  ## check types strictly, and the stub of the Rust module against t
 
 check: lint types test  ## all that must hold before a change lands: lint, types and test
 
+peers:  ## build the receivers in C, Rust, Go, Node.js and Python that feedhandler is measured against
+	$(MAKE) --no-print-directory -C benchmarks/peers PYTHON=$(PYTHON)
+
 bench: build  ## measure decoding, receiving and sending against their peers (two cores, a few minutes)
 	$(BIN)/feedhandler bench decode --json
 	$(BIN)/feedhandler bench receive --json
@@ -51,6 +55,7 @@ fuzz: prerequisites  ## fuzz every reader of foreign bytes, FUZZ_SECONDS (60) ea
 clean:  ## remove what was built
 	rm -rf target fuzz/target $(VENV) $(VENV_TEST) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f feedhandler/_core*.so
+	$(MAKE) --no-print-directory -C benchmarks/peers clean
 
 prerequisites:
 	@tools/prerequisites $(PYTHON)

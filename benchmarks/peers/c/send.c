@@ -1,10 +1,12 @@
 /* Sends one msgpack packet over and over, each time with the next sequence number.
  *
- *   send HOST:PORT PACKET_FILE SEQUENCE_OFFSET MESSAGES SECONDS RATE CPU
+ *   send HOST:PORT PACKET_FILE SEQUENCE_OFFSET MESSAGES SECONDS RATE CPU [TIME_OFFSET]
  *
  * PACKET_FILE holds the datagram; at SEQUENCE_OFFSET stand eight bytes, big-endian: the sequence number, which grows by
- * MESSAGES. RATE is in datagrams a second, 0 means as fast as possible: then many datagrams go in one call
- * (UDP_SEGMENT). It ends by itself, and says how many datagrams the kernel took, as JSON. */
+ * MESSAGES. At TIME_OFFSET stand eight more: the nanosecond since 1970 at which the datagram was due, however late it
+ * left; 0 leaves them as they are. RATE is in datagrams a second, 0 means as fast as possible: then many datagrams go
+ * in one call (UDP_SEGMENT), and are due when it is made. It ends by itself, and says how many datagrams the kernel
+ * took, as JSON. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,10 +22,18 @@
 
 enum { MOST_BYTES = 65000, MOST_SEGMENTS = 64 };
 
-static uint64_t now_ns(void) {
+static uint64_t clock_ns(clockid_t clock) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(clock, &time);
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+
+/* Eight bytes, big-endian. */
+static void put(unsigned char *at, uint64_t value) {
+    value = __builtin_bswap64(value);
+    memcpy(at, &value, sizeof value);
 }
 
 static void fail(const char *what) {
@@ -32,8 +42,8 @@ static void fail(const char *what) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 8) {
-        fprintf(stderr, "usage: send HOST:PORT PACKET_FILE SEQUENCE_OFFSET MESSAGES SECONDS RATE CPU\n");
+    if (argc != 8 && argc != 9) {
+        fprintf(stderr, "usage: send HOST:PORT PACKET_FILE SEQUENCE_OFFSET MESSAGES SECONDS RATE CPU [TIME_OFFSET]\n");
         return 2;
     }
     char *colon = strrchr(argv[1], ':');
@@ -46,7 +56,7 @@ int main(int argc, char **argv) {
     if (!file) fail(argv[2]);
     size_t bytes = fread(packet, 1, sizeof packet, file);
     fclose(file);
-    size_t offset = strtoul(argv[3], 0, 10);
+    size_t offset = strtoul(argv[3], 0, 10), time_offset = argc == 9 ? strtoul(argv[8], 0, 10) : 0;
     uint64_t messages = strtoull(argv[4], 0, 10), sequence = 1, sent = 0;
     double seconds = atof(argv[5]), rate = atof(argv[6]);
     cpu_set_t cpus;
@@ -63,16 +73,14 @@ int main(int argc, char **argv) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     for (size_t at = 0; at < segments; at++) memcpy(burst + at * bytes, packet, bytes);
 
-    uint64_t begun = now_ns(), end = begun + (uint64_t)(seconds * 1e9);
+    uint64_t begun = now_ns(), epoch = clock_ns(CLOCK_REALTIME) - begun, end = begun + (uint64_t)(seconds * 1e9);
     while (now_ns() < end) {
+        uint64_t due = rate > 0 ? begun + (uint64_t)((double)sent / rate * 1e9) : now_ns();
         for (size_t at = 0; at < segments; at++) {
-            uint64_t number = __builtin_bswap64(sequence + at * messages);
-            memcpy(burst + at * bytes + offset, &number, sizeof number);
+            put(burst + at * bytes + offset, sequence + at * messages);
+            if (time_offset) put(burst + at * bytes + time_offset, epoch + due);
         }
-        if (rate > 0) {
-            uint64_t due = begun + (uint64_t)((double)sent / rate * 1e9);
-            while (now_ns() < due) {}
-        }
+        while (now_ns() < due) {}
         if (send(fd, burst, segments * bytes, 0) < 0) {
             if (errno == ECONNREFUSED || errno == ENOBUFS || errno == EINTR) continue;
             fail("send");
