@@ -9,6 +9,7 @@ VENV      := .venv
 VENV_TEST := .venv-test
 BIN       := $(VENV)/bin
 WHEELS    := target/wheels
+RESULTS   := docs/benchmarks/results
 
 # Where rustup puts cargo, for a shell that was open before it came.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -44,10 +45,11 @@ check: lint types test  ## all that must hold before a change lands: lint, types
 peers:  ## build the receivers in C, Rust, Go, Node.js and Python that feedhandler is measured against
 	$(MAKE) --no-print-directory -C benchmarks/peers PYTHON=$(PYTHON)
 
-bench: build  ## measure decoding, receiving and sending against their peers (two cores, a few minutes)
-	$(BIN)/feedhandler bench decode --json
-	$(BIN)/feedhandler bench receive --json
-	$(BIN)/feedhandler bench send --json
+bench: build peers  ## measure decoding, receiving and sending, alone and against peers (two cores, half an hour)
+	$(BIN)/feedhandler bench decode --out $(RESULTS)/decode.json
+	$(BIN)/feedhandler bench receive --out $(RESULTS)/receive.json
+	$(BIN)/feedhandler bench send --out $(RESULTS)/send.json
+	$(BIN)/feedhandler bench peers --out $(RESULTS)/peers.json
 
 fuzz: prerequisites  ## fuzz every reader of foreign bytes, FUZZ_SECONDS (60) each
 	tools/fuzz $(FUZZ_SECONDS)

@@ -9,13 +9,15 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+from hdrh.histogram import HdrHistogram
 
 import feedhandler as fh
 from feedhandler.address import Address
-from feedhandler.config import ChannelConfig, LineConfig, RingConfig, WireConfig
+from feedhandler.config import ChannelConfig, LatencyConfig, LineConfig, RingConfig, WireConfig
+from feedhandler.report import Report
 
 _PATIENCE_S = 10.0
 
@@ -35,6 +37,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         More keys of the configuration's ``wire``, and those of its ``ring``.
     stall_s
         How long the callback does nothing once a second.
+    stage
+        Whose percentiles are told: ``total``, from the kernel's stamp, or ``send``, from the send time in the
+        packet's header; both until Python has the batch.
     """
 
     seconds: float
@@ -43,6 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     wire: dict[str, Any] = {}
     ring: dict[str, Any] = {}
     stall_s: float = 0.0
+    stage: Literal["total", "send"] = "total"
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +65,11 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     rss_kib, rss_grown_kib
         Largest resident memory, and by how much it grew in the second half of the time.
     latency_ns
-        Percentiles from the kernel's stamp to the program.
+        Percentiles from the kernel's stamp, or the packet's send time, to the program.
     lost
-        Messages that were sent and not delivered.
+        Messages that were sent and not delivered, since the program began.
+    first_sequence, last_sequence
+        Of the first packet that was received, and of the last.
     is_balanced
         Whether every datagram has a fate.
     """
@@ -77,6 +85,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     latency_ns: dict[str, int] | None = None
     lost: int = 0
     is_balanced: bool = True
+    first_sequence: int = 0
+    last_sequence: int = 0
 
 
 def main() -> None:
@@ -90,49 +100,70 @@ def main() -> None:
         channels=(ChannelConfig(name="bench", lines=(line,)),),
         wire=msgspec.convert(wire, WireConfig),
         ring=msgspec.convert(options.ring, RingConfig),
+        latency=LatencyConfig(send_time=options.stage == "send"),
     )
     with fh.open(config) as feed:
         print(feed.addresses[0].address.port, flush=True)
-        received = _receive(feed, options.seconds, options.stall_s)
+        received = _receive(feed, options)
     print(msgspec.json.encode(received).decode(), flush=True)
 
 
-def _receive(feed: fh.Feed, seconds: float, stall_s: float) -> Received:
-    first = feed.poll(_PATIENCE_S)
-    if first is None:
+class _Tally:
+    """What Python was given."""
+
+    def __init__(self) -> None:
+        self.messages = self.sum = self.first_sequence = self.last_sequence = 0
+
+    def take(self, batch: fh.Batch | None) -> None:
+        if batch is None or not batch.size:
+            return
+        quotes = batch["quote"]
+        self.messages += quotes.size
+        self.sum += int(quotes["ask_size"].sum())
+        self.first_sequence = self.first_sequence or int(quotes["seq"][0])
+        self.last_sequence = int(quotes["seq"][-1])
+
+
+def _receive(feed: fh.Feed, options: Options) -> Received:
+    tally = _Tally()
+    tally.take(feed.poll(_PATIENCE_S))
+    if not tally.messages:
         raise SystemExit("expected datagrams, found none")
-    began, cpu, before = time.perf_counter(), time.process_time(), feed.report()
-    messages, total, half_rss, next_stall_s = 0, 0, None, 1.0
-    while (elapsed := time.perf_counter() - began) < seconds:
-        batch = feed.poll(0.05)
-        if batch is not None:
-            messages += batch.size
-            total += int(batch["quote"]["ask_size"].sum())
-        if stall_s > 0 and elapsed > next_stall_s:
-            time.sleep(stall_s)
+    began, cpu, half_rss, next_stall_s = time.perf_counter(), time.process_time(), None, 1.0
+    while (elapsed := time.perf_counter() - began) < options.seconds:
+        tally.take(feed.poll(0.05))
+        if options.stall_s > 0 and elapsed > next_stall_s:
+            time.sleep(options.stall_s)
             next_stall_s += 1.0
-        if half_rss is None and elapsed > seconds / 2:
+        if half_rss is None and elapsed > options.seconds / 2:
             half_rss = _rss_kib()
-    cpu, after = time.process_time() - cpu, feed.report()
+    cpu, report = time.process_time() - cpu, feed.report()
     rss_kib = _rss_kib()
     return Received(
-        datagrams=after.datagrams - before.datagrams,
-        bytes=after.bytes - before.bytes,
-        messages=messages,
-        sum=total % 2**64,
+        datagrams=_delivered(report),
+        bytes=report.bytes,
+        messages=tally.messages,
+        sum=tally.sum % 2**64,
         elapsed_s=elapsed,
         cpu_s=cpu,
         rss_kib=rss_kib,
         rss_grown_kib=rss_kib - (half_rss or rss_kib),
-        latency_ns=_percentiles(feed),
-        lost=after.ledger.lost,
-        is_balanced=after.ledger.is_balanced,
+        latency_ns=_percentiles(feed.latency[options.stage]),
+        lost=report.ledger.lost,
+        is_balanced=report.ledger.is_balanced,
+        first_sequence=tally.first_sequence,
+        last_sequence=tally.last_sequence,
     )
 
 
-def _percentiles(feed: fh.Feed) -> dict[str, int]:
-    histogram = feed.latency["total"]
-    wanted = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
+def _delivered(report: Report) -> int:
+    """Datagrams whose messages Python was given: not those that wait."""
+    lines = (line for channel in report.ledger.channels for line in channel.lines)
+    return sum(line.accepted for line in lines)
+
+
+def _percentiles(histogram: HdrHistogram) -> dict[str, int]:
+    wanted = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100.0}
     values = {name: int(histogram.get_value_at_percentile(part)) for name, part in wanted.items()}
     return {**values, "count": int(histogram.get_total_count())}
 

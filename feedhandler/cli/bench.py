@@ -11,10 +11,11 @@ from feedhandler.bench import decode as decoding
 from feedhandler.bench import receive as receiving
 from feedhandler.bench import send as sending
 from feedhandler.bench.machine import Machine
-from feedhandler.cli import options, output
+from feedhandler.cli import bench_out, bench_peers, options, output
 from feedhandler.cli.tables import facts, plain_table
 
 app = typer.Typer(help="Measure the parts beside yardsticks, in the same run.", no_args_is_help=True)
+app.command()(bench_peers.peers)
 
 
 @app.callback()
@@ -27,6 +28,7 @@ def decode(
     *,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs in each.")] = 7,
     seconds: Annotated[float, typer.Option(min=0.01, help="How long each contender runs in a round.")] = 0.3,
+    out: bench_out.Out = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure decode beside decoders written by hand and Python's ways, on one core.
@@ -35,6 +37,7 @@ def decode(
     """
     with output.working("bench decode"):
         result = decoding.run(rounds, seconds)
+    bench_out.keep(result, out)
     shown = Group(_where(result.machine, result.loop, result.rounds, result.seconds), *_cases(result))
     output.result(msgspec.to_builtins(result), shown, as_json=as_json)
 
@@ -48,6 +51,7 @@ def receive(
         float,
         typer.Option(min=0, help="Seconds at 70 % of the limit, with a callback that stalls; 0 for none."),
     ] = 10.0,
+    out: bench_out.Out = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure the whole way, socket to Python, under overload, beside C programs that count and decode.
@@ -56,6 +60,7 @@ def receive(
     """
     with output.working("bench receive"):
         result = receiving.run(rounds, seconds, endurance)
+    bench_out.keep(result, out)
     where = _where(result.machine, result.loop, result.rounds, result.seconds)
     output.result(
         msgspec.to_builtins(result),
@@ -69,6 +74,7 @@ def send(
     *,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs in each.")] = 7,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each contender runs in a round.")] = 1.0,
+    out: bench_out.Out = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure a replay with --max beside C programs that only send, on one core.
@@ -77,6 +83,7 @@ def send(
     """
     with output.working("bench send"):
         result = sending.run(rounds, seconds)
+    bench_out.keep(result, out)
     table = plain_table(
         f"datagrams of {result.bytes} bytes", "contender", "datagrams/s", "spread", "of C's rate"
     )

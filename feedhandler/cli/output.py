@@ -81,6 +81,17 @@ def progress(what: str) -> Iterator[Advance]:
 
 
 @contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Show on standard error, where that is a terminal, which step of something long is under way."""
+    console = stderr()
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("") as status:
+        yield status.update
+
+
+@contextmanager
 def working(what: str) -> Iterator[None]:
     """Show on standard error, where that is a terminal, that something goes on whose end nobody knows."""
     console = stderr()

@@ -1,0 +1,207 @@
+"""One contender of ``bench peers``, once: started on a processor of its own, sent to, and its answer checked.
+
+`feedhandler.bench.contest` lets them take turns. A contender is feedhandler in one of its ways to receive, or
+one of `feedhandler.bench.peers`.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgpack
+import msgspec
+
+from feedhandler.bench import peers
+from feedhandler.bench.receive import NoPeerError, packet
+from feedhandler.bench.receiver import Options, Received
+from feedhandler.errors import FeedhandlerError
+
+OURS: Final[Mapping[str, dict[str, Any]]] = {
+    f"feedhandler, {backend}, {mode}": {"backend": backend, "mode": mode}
+    for backend in ("recvmmsg", "gro")
+    for mode in ("inline", "threaded")
+}
+"""How feedhandler takes datagrams from the socket: the configuration's ``wire``."""
+
+RCVBUF_BYTES: Final = 4 << 20
+"""Receive buffer that everyone asks for; what is granted is at most ``net.core.rmem_max``."""
+
+SINGLE_PER_S: Final = 1e9
+"""A rate that nobody can send at: datagrams go one by one, as fast as the kernel takes them."""
+
+_GRACE_S: Final = 1.5
+_PATIENCE_S: Final = 15.0
+
+
+class ContenderFailedError(FeedhandlerError):
+    """A contender ended without an answer, or with one that is not right."""
+
+
+class Payload(NamedTuple):
+    """The datagram that is sent over and over, with another sequence number and send time each time.
+
+    Parameters
+    ----------
+    content
+        Its bytes.
+    messages
+        Quotes in it.
+    ask_sizes
+        The sum of their ask sizes.
+    sequence_offset, send_time_offset
+        Where the eight bytes of each stand.
+    """
+
+    content: bytes
+    messages: int
+    ask_sizes: int
+    sequence_offset: int
+    send_time_offset: int
+
+
+def payload(messages: int) -> Payload:
+    """Return a datagram of so many quotes."""
+    content, sequence_offset = packet(messages)
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(content)
+    _, *quotes = unpacker
+    send_time_offset = sequence_offset + 8 + len(msgpack.packb(messages)) + 1
+    return Payload(content, messages, sum(quote[5] for quote in quotes), sequence_offset, send_time_offset)
+
+
+class Course:
+    """Where contenders run: a processor for the contender, another for the sender, and for how long.
+
+    Parameters
+    ----------
+    folder
+        Where the sender is built, and the datagram laid.
+    warmup_s, seconds
+        How long a contender receives before it counts, and while it does.
+
+    Raises
+    ------
+    NoPeerError
+        The sender cannot be built, or there is no second processor.
+    """
+
+    def __init__(self, folder: Path, warmup_s: float, seconds: float) -> None:
+        cpus, sender = sorted(os.sched_getaffinity(0)), peers.build_c("send", folder)
+        if len(cpus) < 2:
+            raise NoPeerError("bench peers: expected two processors, one of them for the sender, found one")
+        if sender is None:
+            raise NoPeerError("bench peers: expected a C compiler (cc) and a checkout, found none")
+        self._receive_cpu, self._send_cpu = cpus[0], cpus[1]
+        self._folder, self._sender = folder, sender
+        self._warmup_s, self._seconds = warmup_s, seconds
+
+    def run(self, name: str, load: Payload, rate_per_s: float) -> Received:
+        """Let a contender receive, and return what it received.
+
+        Parameters
+        ----------
+        name
+            One of `OURS` or of `peers.ALL`.
+        load
+            What is sent.
+        rate_per_s
+            Datagrams a second, sent one by one when each is due; 0 for as many as the kernel takes,
+            coalesced.
+
+        Raises
+        ------
+        ContenderFailedError
+            It has no answer, or a wrong one.
+        """
+        command, place = self._ours(name) if name in OURS else self._peer(name)
+        with _on(self._receive_cpu):  # threads and children inherit the processor
+            receiver = subprocess.Popen(  # noqa: S603 — our own programs
+                command, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        with receiver:
+            try:
+                answer, complaint = self._converse(receiver, load, rate_per_s)
+            except subprocess.TimeoutExpired as error:
+                raise ContenderFailedError(f"{name}: expected an answer, found none in time") from error
+            finally:
+                receiver.kill()
+        if not answer:
+            last = complaint.strip().splitlines()[-1:]
+            raise ContenderFailedError(f"{name}: expected an answer, found {' '.join(last) or 'none'}")
+        return _checked(name, msgspec.json.decode(answer, type=Received), load)
+
+    def _converse(self, receiver: subprocess.Popen[str], load: Payload, rate_per_s: float) -> tuple[str, str]:
+        """Send to a receiver until it has had enough; return what it says on standard output and error."""
+        assert receiver.stdout is not None
+        port = receiver.stdout.readline().strip()
+        if not port:
+            return receiver.communicate(timeout=_PATIENCE_S)
+        seconds = self._warmup_s + self._seconds
+        send = self._send(port, load, rate_per_s, seconds + _GRACE_S)
+        with subprocess.Popen(send, stdout=subprocess.DEVNULL) as sender:  # noqa: S603 — our own program
+            try:
+                return receiver.communicate(timeout=seconds + _PATIENCE_S)
+            finally:
+                sender.terminate()
+
+    def _peer(self, name: str) -> tuple[list[str], Path]:
+        told = (str(self._warmup_s), str(self._seconds), str(RCVBUF_BYTES))
+        return [*peers.ALL[name].command, *told], peers.PEERS
+
+    def _ours(self, name: str) -> tuple[list[str], Path]:
+        """Ours has no warm-up: all is counted, from the first datagram on."""
+        options = Options(
+            seconds=self._warmup_s + self._seconds,
+            rcvbuf_bytes=RCVBUF_BYTES,
+            cpu=self._receive_cpu,
+            wire=OURS[name],
+            stage="send",
+        )
+        module = "feedhandler.bench.receiver"
+        return [sys.executable, "-m", module, msgspec.json.encode(options).decode()], self._folder
+
+    def _send(self, port: str, load: Payload, rate_per_s: float, seconds: float) -> list[str]:
+        file = self._folder / "datagram"
+        file.write_bytes(load.content)
+        what = (str(file), str(load.sequence_offset), str(load.messages))
+        how = (str(seconds), str(rate_per_s), str(self._send_cpu), str(load.send_time_offset))
+        return [str(self._sender), f"127.0.0.1:{port}", *what, *how]
+
+
+@contextmanager
+def _on(cpu: int) -> Iterator[None]:
+    """Have what is started meanwhile run on one processor."""
+    former = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, former)
+
+
+def _checked(name: str, received: Received, load: Payload) -> Received:
+    """Return what was received if messages and their sum are what that many datagrams hold."""
+    messages, total = received.datagrams * load.messages, received.datagrams * load.ask_sizes % 2**64
+    if (received.messages, received.sum) != (messages, total):
+        expected = f"{messages:,} messages with the sum {total:,} in {received.datagrams:,} datagrams"
+        raise ContenderFailedError(
+            f"{name}: expected {expected}, found {received.messages:,} with {received.sum:,}"
+        )
+    if not received.is_balanced:
+        raise ContenderFailedError(f"{name}: expected fates that add up, found a ledger that does not")
+    return received
+
+
+def sent(received: Received, load: Payload) -> int:
+    """Return how many datagrams were sent from the first that was received to the last."""
+    # Ours tells the last message's number, and peers that of the last packet's first message: no matter here.
+    return (received.last_sequence - received.first_sequence) // load.messages + 1
+
+
+def lost(received: Received, load: Payload) -> float:
+    """Return which part of these did not come."""
+    return max(1 - received.datagrams / sent(received, load), 0.0)
