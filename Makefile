@@ -22,7 +22,7 @@ SOURCES := $(shell find crates -name '*.rs' -not -path '*/tests/*') \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help prerequisites build demo test test-rust test-python lint lint-rust lint-python types check bench
-.PHONY: peers fuzz clean
+.PHONY: bench-report peers fuzz clean
 
 help:  ## show these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: build peers  ## measure decoding, receiving and sending, alone and agains
 	$(BIN)/feedhandler bench receive --out $(RESULTS)/receive.json
 	$(BIN)/feedhandler bench send --out $(RESULTS)/send.json
 	$(BIN)/feedhandler bench peers --out $(RESULTS)/peers.json
+
+bench-report: build  ## draw docs/benchmarks.md, its plots and README's table from the results that are kept
+	$(BIN)/feedhandler bench report
 
 fuzz: prerequisites  ## fuzz every reader of foreign bytes, FUZZ_SECONDS (60) each
 	tools/fuzz $(FUZZ_SECONDS)

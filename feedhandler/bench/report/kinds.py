@@ -1,0 +1,13 @@
+"""Which kinds of result there are, in the order of the report."""
+
+from typing import Final
+
+from feedhandler.bench.report import decode, peers, receive, send
+from feedhandler.bench.report.section import Kind
+
+KINDS: Final = (
+    Kind("peers", "Beside receivers in other languages", peers.render),
+    Kind("receive", "From the socket to Python, beside C programs that count and decode", receive.render),
+    Kind("decode", "Decoding", decode.render),
+    Kind("send", "Sending", send.render),
+)
