@@ -126,7 +126,7 @@ def test_the_page_says_who_lost_who_was_not_built_and_which_goal_is_missed(
 
     text = (tmp_path / "b.md").read_text()
     assert "**not measured**: there is no npm" in text
-    assert "| Tokio | 0.0 | 0.0 | 0.0 | 50.0 | 100.0 | 0.18 | **75.0%** | 50% | 2 |" in text
+    assert "| Tokio | 0.0 | 0.0 | 0.0 | 50.0 | 100.0 | 50.0 to 50.0 | 0.18 | **75.0%** | 50% | 2 |" in text
     assert "| p99.9, times that of C, recvmmsg | ≤ 1.3 | 1.12 | yes |" in text
     assert "| messages/s, times those of Tokio | ≥ 1.5 | 4.00 | yes |" in text
     assert "| messages/s, times those of Node.js | ≥ 6 | not measured | not known |" in text

@@ -74,26 +74,28 @@ def _overload(size: Size) -> Table:
     title = (
         f"{size.bytes} bytes, {size.messages} messages: overload, {offer.sent_per_s:,.0f} datagrams/s sent"
     )
-    columns = ("million messages/s", "quartiles", "ours, times", "lost", "CPU", "MiB")
+    columns = ("million messages/s", "quartiles", "per CPU s", "ours, times", "lost", "CPU", "MiB")
     table = plain_table(title, "contender", *columns)
     for name, found in offer.standings.items():
         rate = found.messages_per_s
         quartiles = f"{rate.low / 1e6:.2f} to {rate.high / 1e6:.2f}"
         ours = "" if name == standings.FOR_THROUGHPUT else f"{found.ours_is_faster.median:.2f}"
-        table.add_row(name, f"{rate.median / 1e6:.2f}", quartiles, ours, f"{found.lost:.0%}", *_costs(found))
+        rates = (f"{rate.median / 1e6:.2f}", quartiles, f"{found.messages_per_cpu_s / 1e6:.2f}")
+        table.add_row(name, *rates, ours, f"{found.lost:.0%}", *_costs(found))
     return table
 
 
 def _paced(size: Size, offer: Offer) -> Table:
     rate = f"{offer.name}, {offer.asked_per_s or 0:,} datagrams/s"
     title = f"{size.bytes} bytes, {size.messages} messages: {rate}; µs from when a datagram was due"
-    columns = ("p50", "p90", "p99", "p99.9", "max", "p99.9 of ours, times", "lost", "CPU", "MiB")
+    columns = ("p50", "p90", "p99", "p99.9", "max", "quartiles of p99.9", "ours, times", "lost", "CPU", "MiB")
     table = plain_table(title, "contender", *columns)
     for name, found in offer.standings.items():
         spans = (f"{found.latency_ns[part] / 1e3:,.1f}" for part in standings.PERCENTILES)
         ours = "" if name == standings.FOR_LATENCY else f"{found.ours_is_later.median:.2f}"
         lost = "" if found.kept_up else f"{found.lost:.1%}"
-        table.add_row(name, *spans, ours, lost, *_costs(found))
+        quartiles = f"{found.p99_9_ns.low / 1e3:,.1f} to {found.p99_9_ns.high / 1e3:,.1f}"
+        table.add_row(name, *spans, quartiles, ours, lost, *_costs(found))
     return table
 
 

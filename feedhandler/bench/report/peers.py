@@ -43,6 +43,10 @@ the table names delivered under overload, and at most {sender_share:.0%} of what
 way. A peer is fairly compared where it is at {share:.0%} of its own limit. Who lost datagrams says how
 many, and has latencies of the others only.
 
+In the tables, *per CPU s* is million messages in a second of time on the processor, which others on the
+machine disturb less; *ours, times* is what the way of ours that is judged delivers, or how late it is at
+p99.9, in terms of the row, in the same round; *CPU* is of one processor.
+
 Which way of ours is judged was set before: `{for_throughput}` for messages a second, as it takes runs of
 datagrams at once, in one thread; `{for_latency}` for latency, as nothing is coalesced and nothing handed
 from thread to thread."""
@@ -119,12 +123,22 @@ def _size(size: Size) -> Iterator[str]:
 
 
 def _overload_table(offer: Offer) -> str:
-    columns = ("contender", "million messages/s", "quartiles", "ours is, times", "lost", "CPU", "MiB")
+    columns = (
+        "contender",
+        "million messages/s",
+        "quartiles",
+        "per CPU s",
+        "ours, times",
+        "lost",
+        "CPU",
+        "MiB",
+    )
     rows = [
         (
             _name(name),
             f"{found.messages_per_s.median / 1e6:.2f}",
             f"{found.messages_per_s.low / 1e6:.2f} to {found.messages_per_s.high / 1e6:.2f}",
+            f"{found.messages_per_cpu_s / 1e6:.2f}",
             "" if name == standings.FOR_THROUGHPUT else f"{found.ours_is_faster.median:.2f}",
             f"{found.lost:.0%}",
             *_costs(found),
@@ -135,11 +149,12 @@ def _overload_table(offer: Offer) -> str:
 
 
 def _latency_table(offer: Offer) -> str:
-    columns = ("contender", *_PERCENTILES.values(), "p99.9 of ours is, times", "lost", "CPU", "MiB")
+    columns = ("contender", *_PERCENTILES.values(), "quartiles of p99.9", "ours, times", "lost", "CPU", "MiB")
     rows = [
         (
             _name(name),
             *(f"{found.latency_ns[part] / 1e3:,.1f}" for part in _PERCENTILES),
+            f"{found.p99_9_ns.low / 1e3:,.1f} to {found.p99_9_ns.high / 1e3:,.1f}",
             "" if name == standings.FOR_LATENCY else f"{found.ours_is_later.median:.2f}",
             "none" if found.kept_up else f"**{found.lost:.1%}**",
             *_costs(found),
