@@ -9,13 +9,14 @@ import pytest
 
 from feedhandler import _core
 from feedhandler.bench import contest, peers, standings
-from feedhandler.bench.contender import OURS, ContenderFailedError, Course, lost, payload
+from feedhandler.bench.contender import OURS, ContenderFailedError, Course, Sent, Turn, lost, payload
 from feedhandler.bench.peers import Peer
 from feedhandler.bench.receiver import Received
 from feedhandler.bench.standings import FOR_LATENCY, FOR_THROUGHPUT, Goal, Offer, Size
 
 CHECKOUT = Path(__file__).parents[1] / "benchmarks" / "peers"
 LOAD = payload(7)
+SENT = Sent(1_000, 1.0, {"p99_9": 5_000})
 
 can_send = [
     pytest.mark.skipif(_core.BUILD_PROFILE != "release", reason="a debug build is not worth measuring"),
@@ -90,16 +91,18 @@ def test_what_is_nobodys_name_is_refused() -> None:
         contest.run(only=["Cobol"])
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="a sender needs a processor of its own")
 @pytest.mark.parametrize("name", peers.ALL)
 def test_a_peer_decodes_every_message(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "PEERS", CHECKOUT)
     if why := peers.not_built(peers.ALL[name]):
         pytest.skip(why)
-    found = Course(tmp_path, warmup_s=0.05, seconds=0.1).run(name, LOAD, rate_per_s=2_000)
+    found, sent = Course(tmp_path, warmup_s=0.05, seconds=0.4).run(name, LOAD, rate_per_s=2_000)
 
     assert found.messages == 7 * found.datagrams > 0
     assert found.latency_ns is not None
     assert found.latency_ns["count"] == found.datagrams
+    assert sent.sent >= found.datagrams
     assert 0 < found.latency_ns["p50"] <= found.latency_ns["p99_9"] <= 1.001 * found.latency_ns["max"]
 
 
@@ -114,6 +117,19 @@ class TestWithASender:
 
         with pytest.raises(ContenderFailedError, match=r"liar: expected 7 messages with the sum .* with 1"):
             Course(tmp_path, 0.05, 0.05).run("liar", LOAD, 1_000)
+
+    def test_what_is_no_result_is_no_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        talker = Peer("python", "python3", (sys.executable, "-c", LIAR.replace("json.dumps(told)", "1")), "")
+        absent = Peer("python", "python3", ("./no-such-program",), "")
+        monkeypatch.setattr(peers, "ALL", {"talker": talker, "absent": absent})
+        monkeypatch.setattr(peers, "PEERS", tmp_path)
+        monkeypatch.setattr(peers, "build_c", _built_in_checkout)
+        course = Course(tmp_path, 0.05, 0.05)
+
+        with pytest.raises(ContenderFailedError, match="talker: expected an answer, found 1"):
+            course.run("talker", LOAD, 1_000)
+        with pytest.raises(ContenderFailedError, match=r"absent: .*No such file"):
+            course.run("absent", LOAD, 1_000)
 
     def test_who_fails_is_out_and_ours_runs_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "python").mkdir()
@@ -166,7 +182,8 @@ def received(datagrams: int, *, of: int, p99_9_ns: int = 10_000) -> Received:
 def offered(name: str, **runs: tuple[Received, ...]) -> Offer:
     names = {"ours": FOR_LATENCY, "ours_gro": FOR_THROUGHPUT, "c": "C, recvmmsg", "tokio": "Tokio"}
     runs = {"ours_gro": runs["ours"], **runs}
-    return standings.offer(name, None, LOAD, {names[each]: of for each, of in runs.items()})
+    turns = {names[each]: [Turn(run, SENT) for run in of] for each, of in runs.items()}
+    return standings.offer(name, None, LOAD, turns)
 
 
 def goals(*offers: Offer) -> list[Goal]:

@@ -7,7 +7,7 @@ import pytest
 
 from feedhandler.bench import decode, receive, send, standings
 from feedhandler.bench.alternate import Rate
-from feedhandler.bench.contender import OURS, payload
+from feedhandler.bench.contender import OURS, Sent, Turn, payload
 from feedhandler.bench.machine import Machine
 from feedhandler.bench.receiver import Received
 from feedhandler.bench.report import page
@@ -26,8 +26,8 @@ MACHINE = Machine(
 LOAD = payload(7)
 
 
-def received(datagrams: int, p99_9_ns: int, *, lost: int = 0) -> Received:
-    return Received(
+def turn(datagrams: int, p99_9_ns: int, *, lost: int = 0) -> Turn:
+    received = Received(
         datagrams=datagrams,
         bytes=0,
         messages=datagrams * 7,
@@ -39,11 +39,12 @@ def received(datagrams: int, p99_9_ns: int, *, lost: int = 0) -> Received:
         first_sequence=1,
         last_sequence=1 + 7 * (datagrams + lost - 1),
     )
+    return Turn(received, Sent(1_000, 1.0, {"p99_9": 5_000}))
 
 
 def peers_result(processor_share: float = 1.0) -> standings.Result:
-    runs = {name: (received(400_000, 9_000),) for name in OURS}
-    runs |= {"C, recvmmsg": (received(300_000, 8_000),), "Tokio": (received(100_000, 50_000, lost=300_000),)}
+    runs = {name: (turn(400_000, 9_000),) for name in OURS}
+    runs |= {"C, recvmmsg": (turn(300_000, 8_000),), "Tokio": (turn(100_000, 50_000, lost=300_000),)}
     overload = standings.offer("overload", None, LOAD, runs)
     paced = standings.offer("70% of the limit of Tokio", 70_000, LOAD, runs)
     sizes = (

@@ -37,6 +37,21 @@ _GRACE_S: Final = 1.5
 _PATIENCE_S: Final = 15.0
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """What the sender says of itself: how late it was with a datagram, percentiles among them ``p99_9``."""
+
+    sent: int
+    elapsed_s: float
+    late_ns: dict[str, int]
+
+
+class Turn(NamedTuple):
+    """One turn of a contender: what it received, and what the sender says."""
+
+    received: Received
+    sent: Sent
+
+
 class ContenderFailedError(FeedhandlerError):
     """A contender ended without an answer, or with one that is not right."""
 
@@ -99,8 +114,8 @@ class Course:
         self._folder, self._sender = folder, sender
         self._warmup_s, self._seconds = warmup_s, seconds
 
-    def run(self, name: str, load: Payload, rate_per_s: float) -> Received:
-        """Let a contender receive, and return what it received.
+    def run(self, name: str, load: Payload, rate_per_s: float) -> Turn:
+        """Let a contender receive, and return what it and the sender say.
 
         Parameters
         ----------
@@ -118,35 +133,50 @@ class Course:
             It has no answer, or a wrong one.
         """
         command, place = self._ours(name) if name in OURS else self._peer(name)
-        with _on(self._receive_cpu):  # threads and children inherit the processor
+        try:
+            with self._started(command, place) as receiver:
+                answer, complaint, sent = self._converse(receiver, load, rate_per_s)
+            turn = Turn(msgspec.json.decode(answer, type=Received), msgspec.json.decode(sent, type=Sent))
+        except subprocess.TimeoutExpired as error:
+            raise ContenderFailedError(f"{name}: expected an answer, found none in time") from error
+        except OSError as error:
+            raise ContenderFailedError(f"{name}: {error}") from error
+        except msgspec.DecodeError as error:
+            last = complaint.strip().splitlines()[-1:]
+            found = " ".join(last) or answer.strip() or "nothing"
+            raise ContenderFailedError(f"{name}: expected an answer, found {found}") from error
+        _check(name, turn.received, load)
+        return turn
+
+    @contextmanager
+    def _started(self, command: list[str], place: Path) -> Iterator[subprocess.Popen[str]]:
+        """Start a program on the receiver's processor, which its threads inherit; it ends with this."""
+        with _on(self._receive_cpu):
             receiver = subprocess.Popen(  # noqa: S603 — our own programs
                 command, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
         with receiver:
             try:
-                answer, complaint = self._converse(receiver, load, rate_per_s)
-            except subprocess.TimeoutExpired as error:
-                raise ContenderFailedError(f"{name}: expected an answer, found none in time") from error
+                yield receiver
             finally:
                 receiver.kill()
-        if not answer:
-            last = complaint.strip().splitlines()[-1:]
-            raise ContenderFailedError(f"{name}: expected an answer, found {' '.join(last) or 'none'}")
-        return _checked(name, msgspec.json.decode(answer, type=Received), load)
 
-    def _converse(self, receiver: subprocess.Popen[str], load: Payload, rate_per_s: float) -> tuple[str, str]:
-        """Send to a receiver until it has had enough; return what it says on standard output and error."""
+    def _converse(
+        self, receiver: subprocess.Popen[str], load: Payload, rate_per_s: float
+    ) -> tuple[str, str, str]:
+        """Send to a receiver until it has had enough; return its answer, complaints, and the sender's."""
         assert receiver.stdout is not None
         port = receiver.stdout.readline().strip()
         if not port:
-            return receiver.communicate(timeout=_PATIENCE_S)
+            return (*receiver.communicate(timeout=_PATIENCE_S), "")
         seconds = self._warmup_s + self._seconds
         send = self._send(port, load, rate_per_s, seconds + _GRACE_S)
-        with subprocess.Popen(send, stdout=subprocess.DEVNULL) as sender:  # noqa: S603 — our own program
+        with subprocess.Popen(send, text=True, stdout=subprocess.PIPE) as sender:  # noqa: S603 — our own program
             try:
-                return receiver.communicate(timeout=seconds + _PATIENCE_S)
+                answer, complaint = receiver.communicate(timeout=seconds + _PATIENCE_S)
             finally:
                 sender.terminate()
+            return answer, complaint, sender.communicate()[0]
 
     def _peer(self, name: str) -> tuple[list[str], Path]:
         told = (str(self._warmup_s), str(self._seconds), str(RCVBUF_BYTES))
@@ -183,17 +213,18 @@ def _on(cpu: int) -> Iterator[None]:
         os.sched_setaffinity(0, former)
 
 
-def _checked(name: str, received: Received, load: Payload) -> Received:
-    """Return what was received if messages and their sum are what that many datagrams hold."""
+def _check(name: str, received: Received, load: Payload) -> None:
+    """Refuse messages, or a sum of them, that are not what that many datagrams hold."""
     messages, total = received.datagrams * load.messages, received.datagrams * load.ask_sizes % 2**64
     if (received.messages, received.sum) != (messages, total):
         expected = f"{messages:,} messages with the sum {total:,} in {received.datagrams:,} datagrams"
         raise ContenderFailedError(
             f"{name}: expected {expected}, found {received.messages:,} with {received.sum:,}"
         )
+    if not received.datagrams:
+        raise ContenderFailedError(f"{name}: expected datagrams, found none in the time that counts")
     if not received.is_balanced:
         raise ContenderFailedError(f"{name}: expected fates that add up, found a ledger that does not")
-    return received
 
 
 def sent(received: Received, load: Payload) -> int:

@@ -20,11 +20,11 @@ from feedhandler.bench.contender import (
     ContenderFailedError,
     Course,
     Payload,
+    Turn,
     payload,
     sent,
 )
 from feedhandler.bench.machine import machine, require_release
-from feedhandler.bench.receiver import Received
 from feedhandler.bench.standings import FOR_LATENCY, FOR_THROUGHPUT, Offer, Result, Size
 from feedhandler.errors import FeedhandlerError
 
@@ -134,17 +134,17 @@ class _Contest:
         )
 
     def _offer(self, name: str, rate_per_s: int | None, load: Payload) -> Offer:
-        runs: dict[str, list[Received]] = {each: [] for each in self.running}
+        turns: dict[str, list[Turn]] = {each: [] for each in self.running}
         for turn in range(self._rounds):
             order = self.running[:: 1 if turn % 2 == 0 else -1]  # a copy: who fails leaves
             for each in order:
                 self._tell(f"{len(load.content)} bytes, {name}, round {turn + 1} of {self._rounds}: {each}")
-                self._run(each, load, rate_per_s or 0, runs)
-        return standings.offer(name, rate_per_s, load, {each: runs[each] for each in self.running})
+                self._run(each, load, rate_per_s or 0, turns)
+        return standings.offer(name, rate_per_s, load, {each: turns[each] for each in self.running})
 
-    def _run(self, name: str, load: Payload, rate_per_s: float, runs: dict[str, list[Received]]) -> None:
+    def _run(self, name: str, load: Payload, rate_per_s: float, turns: dict[str, list[Turn]]) -> None:
         try:
-            runs[name].append(self._course.run(name, load, rate_per_s))
+            turns[name].append(self._course.run(name, load, rate_per_s))
         except ContenderFailedError as error:
             if name in OURS:
                 raise
@@ -153,8 +153,8 @@ class _Contest:
 
     def _sender_per_s(self, load: Payload) -> float:
         """Return how many datagrams a second the sender manages one by one, while somebody receives them."""
-        runs = [self._course.run(FOR_LATENCY, load, SINGLE_PER_S) for _ in range(min(self._rounds, 3))]
-        return median(sent(run, load) / run.elapsed_s for run in runs)
+        turns = [self._course.run(FOR_LATENCY, load, SINGLE_PER_S) for _ in range(min(self._rounds, 3))]
+        return median(sent(turn.received, load) / turn.received.elapsed_s for turn in turns)
 
 
 def _rates(overload: Offer, sender_per_s: float) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from feedhandler.bench.contender import Payload, lost, sent
+from feedhandler.bench.contender import Payload, Turn, lost, sent
 from feedhandler.bench.machine import Machine
 from feedhandler.bench.receiver import Received
 
@@ -100,6 +100,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         Datagrams a second; None for as many as the kernel takes.
     sent_per_s
         What was really sent, the median of all contenders and rounds.
+    sender_late_ns
+        How late the sender itself was with a datagram, at p99.9: the median of all turns.
     standings
         By contender.
     """
@@ -107,6 +109,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     asked_per_s: int | None
     sent_per_s: float
+    sender_late_ns: int
     standings: dict[str, Standing]
 
 
@@ -198,11 +201,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     loop: str = "open: the sender does not wait, and latency counts from when a datagram was due"
 
 
-def offer(name: str, asked_per_s: int | None, load: Payload, runs: Mapping[str, Sequence[Received]]) -> Offer:
-    """Sum up the runs of all contenders at one rate."""
+def offer(name: str, asked_per_s: int | None, load: Payload, turns: Mapping[str, Sequence[Turn]]) -> Offer:
+    """Sum up the turns of all contenders at one rate."""
+    runs = {each: [turn.received for turn in of] for each, of in turns.items()}
     rates = [sent(each, load) / each.elapsed_s for of in runs.values() for each in of]
-    standings = {each: _standing(of, load, runs) for each, of in runs.items()}
-    return Offer(name=name, asked_per_s=asked_per_s, sent_per_s=round(median(rates), 1), standings=standings)
+    late_ns = [turn.sent.late_ns["p99_9"] for of in turns.values() for turn in of]
+    return Offer(
+        name=name,
+        asked_per_s=asked_per_s,
+        sent_per_s=round(median(rates), 1),
+        sender_late_ns=round(median(late_ns)),
+        standings={each: _standing(of, load, runs) for each, of in runs.items()},
+    )
 
 
 def goals(sizes: Sequence[Size]) -> tuple[Goal, ...]:

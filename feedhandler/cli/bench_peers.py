@@ -87,7 +87,8 @@ def _overload(size: Size) -> Table:
 
 def _paced(size: Size, offer: Offer) -> Table:
     rate = f"{offer.name}, {offer.asked_per_s or 0:,} datagrams/s"
-    title = f"{size.bytes} bytes, {size.messages} messages: {rate}; µs from when a datagram was due"
+    late = f"the sender was {offer.sender_late_ns / 1e3:,.1f} late at p99.9"
+    title = f"{size.bytes} bytes, {size.messages} messages: {rate}; µs from when one was due, {late}"
     columns = ("p50", "p90", "p99", "p99.9", "max", "quartiles of p99.9", "ours, times", "lost", "CPU", "MiB")
     table = plain_table(title, "contender", *columns)
     for name, found in offer.standings.items():

@@ -5,14 +5,15 @@
  * PACKET_FILE holds the datagram; at SEQUENCE_OFFSET stand eight bytes, big-endian: the sequence number, which grows by
  * MESSAGES. At TIME_OFFSET stand eight more: the nanosecond since 1970 at which the datagram was due, however late it
  * left; 0 leaves them as they are. RATE is in datagrams a second, 0 means as fast as possible: then many datagrams go
- * in one call (UDP_SEGMENT), and are due when it is made. It ends by itself, and says how many datagrams the kernel
- * took, as JSON. */
+ * in one call (UDP_SEGMENT), and are due when it is made. It ends by itself, or when it is terminated, and says as JSON
+ * how many datagrams the kernel took and how late it was itself. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/udp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,14 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "histogram.h"
+
 enum { MOST_BYTES = 65000, MOST_SEGMENTS = 64 };
+
+static volatile sig_atomic_t terminated;
+static struct histogram late;
+
+static void on_terminate(int signal) { terminated = signal; }
 
 static uint64_t clock_ns(clockid_t clock) {
     struct timespec time;
@@ -74,13 +82,16 @@ int main(int argc, char **argv) {
     for (size_t at = 0; at < segments; at++) memcpy(burst + at * bytes, packet, bytes);
 
     uint64_t begun = now_ns(), epoch = clock_ns(CLOCK_REALTIME) - begun, end = begun + (uint64_t)(seconds * 1e9);
-    while (now_ns() < end) {
+    signal(SIGTERM, on_terminate);
+    while (!terminated && now_ns() < end) {
         uint64_t due = rate > 0 ? begun + (uint64_t)((double)sent / rate * 1e9) : now_ns();
         for (size_t at = 0; at < segments; at++) {
             put(burst + at * bytes + offset, sequence + at * messages);
             if (time_offset) put(burst + at * bytes + time_offset, epoch + due);
         }
-        while (now_ns() < due) {}
+        uint64_t now;
+        while ((now = now_ns()) < due) {}
+        histogram_record(&late, now - due);
         if (send(fd, burst, segments * bytes, 0) < 0) {
             if (errno == ECONNREFUSED || errno == ENOBUFS || errno == EINTR) continue;
             fail("send");
@@ -88,6 +99,8 @@ int main(int argc, char **argv) {
         sequence += segments * messages;
         sent += segments;
     }
-    printf("{\"sent\": %llu, \"elapsed_s\": %.6f}\n", (unsigned long long)sent, (double)(now_ns() - begun) / 1e9);
+    printf("{\"sent\": %lu, \"elapsed_s\": %.6f, \"late_ns\": {\"p50\": %lu, \"p99\": %lu, \"p99_9\": %lu, \"max\": %lu}}\n",
+           sent, (double)(now_ns() - begun) / 1e9, histogram_percentile(&late, 0.5), histogram_percentile(&late, 0.99),
+           histogram_percentile(&late, 0.999), late.max);
     return 0;
 }

@@ -118,7 +118,8 @@ def _size(size: Size) -> Iterator[str]:
     if paced:
         yield f"![percentiles of latency](benchmarks/peers-{size.messages}.png)"
     for offer in paced:
-        yield f"{offer.name}: {offer.asked_per_s or 0:,} datagrams/s, {offer.sent_per_s:,.0f} sent; µs:"
+        rate = f"{offer.name}: {offer.asked_per_s or 0:,} datagrams/s, {offer.sent_per_s:,.0f} sent"
+        yield f"{rate}; µs, and the sender itself was {offer.sender_late_ns / 1e3:,.1f} µs late at p99.9:"
         yield _latency_table(offer)
 
 
