@@ -16,6 +16,7 @@ __all__ = [
     "FileReader",
     "Generator",
     "Layout",
+    "OpenLoop",
     "Plan",
     "Receiver",
     "Rows",
@@ -29,6 +30,7 @@ __all__ = [
     "core_ghz",
     "event_kinds",
     "event_layout",
+    "latency_overhead_ns",
     "order_layout",
 ]
 
@@ -334,6 +336,8 @@ class Receiver:
         """Channel, line, name of the line, address and port that each socket is bound to."""
     def report(self) -> bytes:
         """What was received so far: JSON of ``feedhandler.report.Report``."""
+    def clear_latency(self) -> None:
+        """Forget the latencies so far, such as those of a warm-up."""
     def histograms(self) -> dict[str, bytes]:
         """Latency by stage, ns: HdrHistogram V2, compressed (before base64)."""
 
@@ -470,6 +474,31 @@ class Datagrams:
         """The next of them: time, where each was recorded on its way to, payload; empty at the end."""
 
 @final
+class OpenLoop:
+    """Sends packets on a schedule that waits for nobody; `feedhandler.bench.sender` stands on it.
+
+    Parameters
+    ----------
+    options
+        JSON of ``Options`` in ``open_loop.rs``.
+    packets
+        The packets that are sent again and again.
+
+    Raises
+    ------
+    ValueError
+        The options do not fit, or a file of the schedule cannot be read.
+    feedhandler.errors.SendError
+        A destination is not allowed, or cannot be reached.
+    """
+
+    def __new__(cls, options: bytes, packets: Sequence[bytes], /) -> OpenLoop: ...
+    def run(self) -> tuple[bytes, bytes]:
+        """Send it all, or until stopped: what was sent as JSON, and how late as an HdrHistogram (V2)."""
+    def stop(self) -> None:
+        """End what is being sent within 50 ms."""
+
+@final
 class DecodeBench:
     """Packets in memory, decoded again and again: for `feedhandler bench decode`.
 
@@ -501,3 +530,6 @@ class DecodeBench:
 
 def core_ghz() -> float:
     """Clock of the core this runs on, GHz, estimated from a chain of dependent additions."""
+
+def latency_overhead_ns() -> tuple[float, float, float]:
+    """Cost, in ns: a turn of an empty loop, a look at the clock, all that is recorded of a datagram."""

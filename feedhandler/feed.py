@@ -173,6 +173,10 @@ class Feed:
         histograms = self._closed[1] if self._receiver is None else self._receiver.histograms()
         return MappingProxyType({stage: _unpacked(packed) for stage, packed in histograms.items()})
 
+    def clear_latency(self) -> None:
+        """Forget the latencies so far: those of a warm-up, say."""
+        self._open.clear_latency()
+
     @property
     def _open(self) -> _core.Receiver:
         if self._receiver is None:

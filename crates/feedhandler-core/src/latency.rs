@@ -13,6 +13,8 @@
 //! `gil` and `processor` count batches, the others datagrams. A real-time clock may be set back, and the sender's may be
 //! ahead: such a span counts as 0. `send` is kept only where it was asked for; packets without a send time are not in it.
 
+mod overhead;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -22,6 +24,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+pub use overhead::{Overhead, overhead};
 use serde::Serialize;
 
 /// A stage that is timed.
@@ -137,6 +140,13 @@ impl Latency {
         Ok(())
     }
 
+    /// Forgets what was recorded, such as a warm-up.
+    pub fn clear(&mut self) {
+        for histogram in self.recent.iter_mut().chain(&mut self.total) {
+            histogram.reset();
+        }
+    }
+
     /// Records the span between two stamps.
     #[inline]
     pub fn record(&mut self, stage: Stage, from_ns: u64, to_ns: u64) {
@@ -221,7 +231,12 @@ pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
     }
 }
 
-fn serialize(histogram: &Histogram<u64>) -> Vec<u8> {
+/// A histogram as the `hdrhistogram` packages read it (before base64): V2, compressed.
+///
+/// # Panics
+/// Never: a `Vec` takes whatever is written.
+#[must_use]
+pub fn serialize(histogram: &Histogram<u64>) -> Vec<u8> {
     let mut bytes = Vec::new();
     V2DeflateSerializer::new().serialize(histogram, &mut bytes).expect("a Vec takes whatever is written");
     bytes

@@ -10,6 +10,7 @@ mod file;
 mod filter;
 mod generate;
 mod live;
+mod open_loop;
 mod plan;
 mod signals;
 
@@ -30,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use super::batch::{Batch, Rows};
     #[pymodule_export]
-    use super::bench::{DecodeBench, core_ghz};
+    use super::bench::{DecodeBench, core_ghz, latency_overhead_ns};
     #[pymodule_export]
     use super::book::{Books, book_states};
     #[pymodule_export]
@@ -39,6 +40,8 @@ mod _core {
     use super::generate::Generator;
     #[pymodule_export]
     use super::live::{Receiver, arena_bytes};
+    #[pymodule_export]
+    use super::open_loop::OpenLoop;
     #[pymodule_export]
     use super::plan::{Layout, Plan, causes, event_kinds, event_layout, order_layout};
 }

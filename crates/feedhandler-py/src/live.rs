@@ -233,6 +233,10 @@ impl Receiver {
         json(&self.with(py, |state| state.feed.report())?)
     }
 
+    fn clear_latency(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(py, |state| state.feed.clear_latency())
+    }
+
     fn histograms(&self, py: Python<'_>) -> PyResult<Histograms> {
         self.with(py, |state| histograms(&state.feed))
     }

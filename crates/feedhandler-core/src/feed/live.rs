@@ -307,6 +307,11 @@ impl LiveFeed {
         self.reader.latency.record(Stage::Processor, 0, nanoseconds(span));
     }
 
+    /// Forgets the latencies so far, such as those of a warm-up.
+    pub fn clear_latency(&mut self) {
+        self.reader.latency.clear();
+    }
+
     fn log(&mut self, write: impl Fn(&mut Latency, u64) -> io::Result<()>) {
         if let Err(error) = write(&mut self.reader.latency, realtime_ns()) {
             self.hlog_error = Some(error.to_string());

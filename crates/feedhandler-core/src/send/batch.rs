@@ -64,6 +64,18 @@ impl Batch {
         self.bytes.get(first.payload.start..last.payload.end).unwrap_or_default()
     }
 
+    /// Sends all of them to another destination.
+    pub fn address_to(&mut self, to: usize) {
+        for packet in &mut self.packets {
+            packet.to = to;
+        }
+    }
+
+    /// Bytes of the datagrams, which are all `bytes` long.
+    pub fn payloads_mut(&mut self, bytes: usize) -> impl Iterator<Item = &mut [u8]> {
+        self.bytes.chunks_exact_mut(bytes.max(1))
+    }
+
     /// Forgets the datagrams and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest sleep between two looks at the stop flag.
 pub const STOP_CHECK_NS: u64 = 50_000_000;
@@ -20,9 +20,11 @@ pub trait Clock {
 }
 
 /// How a sender passes the time until a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadlineWait {
+    /// Looks at the clock all the time: a core is busy, and no sleep is too long.
+    Busy,
     /// Sleeps until [`SPIN_NS`] before the deadline, then spins: a core is busy, the deadline is met.
     Spin,
     /// Sleeps only: later by the kernel's wake-up error, and the core is free.
@@ -32,6 +34,7 @@ pub enum DeadlineWait {
 /// Waits until `deadline_ns` and returns the time then; `None` where `stop` was set meanwhile.
 pub fn wait_until(clock: &mut impl Clock, deadline_ns: u64, wait: DeadlineWait, stop: &AtomicBool) -> Option<u64> {
     let wake_ns = match wait {
+        DeadlineWait::Busy => 0,
         DeadlineWait::Spin => deadline_ns.saturating_sub(SPIN_NS),
         DeadlineWait::Sleep => deadline_ns,
     };
@@ -126,6 +129,13 @@ pub(crate) mod tests {
         let (now_ns, clock) = waited(DeadlineWait::Spin, 50_000, 1_000_000);
         assert_eq!(clock.sleeps, [1_000_000 - SPIN_NS]);
         assert!((1_000_000..1_000_020).contains(&now_ns));
+    }
+
+    #[test]
+    fn busy_never_sleeps() {
+        let (now_ns, clock) = waited(DeadlineWait::Busy, 50_000, 100_000);
+        assert!(clock.sleeps.is_empty());
+        assert!((100_000..100_020).contains(&now_ns));
     }
 
     #[test]

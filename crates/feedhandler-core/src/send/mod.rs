@@ -10,6 +10,7 @@ mod destination;
 mod file;
 mod merge;
 mod message_packets;
+mod open_loop;
 mod pacing;
 mod pack;
 mod prepared;
@@ -31,6 +32,10 @@ pub use destination::{DestinationError, Interface, Reach, check_destination};
 pub use file::{FileError, FileReplayed, FileSource, FilesSpec, MessagePacking, replay_files};
 pub use merge::Merged;
 pub use message_packets::{MessageFile, MessagePackets, Together, common_field};
+pub use open_loop::{
+    LoadError, LoadReport, LoadSchedule, OpenLoop, OpenLoopSpec, ScheduleSpec, Stall, Template, TemplateError,
+    TemplateSpec, WarmUp,
+};
 pub use pacing::{Pacing, PacingError, Schedule};
 pub use pack::{DEFAULT_PAYLOAD_BYTES, PackError, Packer};
 pub use prepared::{Prepared, PreparedError};

@@ -148,6 +148,41 @@ impl<T: Transmit, C: Clock> Sender<T, C> {
         ended
     }
 
+    /// Sends a batch that was made elsewhere, and may be sent again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn send_batch(&mut self, batch: &mut Batch) -> Result<(), Halt> {
+        std::mem::swap(&mut self.batch, batch);
+        let ended = self.empty_batch();
+        std::mem::swap(&mut self.batch, batch);
+        ended
+    }
+
+    /// Sends what is in the batch, then nothing until `until_ns`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub fn pause_until(&mut self, until_ns: u64) -> Result<(), Halt> {
+        self.flush()?;
+        let woken = wait_until(&mut self.clock, until_ns, DeadlineWait::Sleep, &self.control.stop);
+        self.now_ns = woken.ok_or(Halt::Stopped)?;
+        Ok(())
+    }
+
+    /// How late datagrams with a deadline left.
+    #[must_use]
+    pub fn lateness_ns(&self) -> &Histogram<u64> {
+        &self.lateness_ns
+    }
+
+    /// Forgets how late datagrams left so far.
+    pub fn forget_lateness(&mut self) {
+        self.lateness_ns.reset();
+    }
+
     /// What was sent until now, since this sender was made.
     pub fn report(&mut self) -> SendReport {
         self.count_refused();
@@ -182,6 +217,11 @@ impl<T: Transmit, C: Clock> Sender<T, C> {
     /// Whether [`Control::stop`] is set.
     pub fn is_stopped(&self) -> bool {
         self.control.stop.load(Ordering::Relaxed)
+    }
+
+    /// What took the datagrams away.
+    pub fn into_transmit(self) -> T {
+        self.transmit
     }
 
     fn empty_batch(&mut self) -> Result<(), Halt> {
