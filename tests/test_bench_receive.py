@@ -8,11 +8,12 @@ import delivered
 import pytest
 
 from feedhandler import _core
-from feedhandler.bench import peers, receive
+from feedhandler.bench import material, peers, receive
 
 
 def test_the_packet_is_one_of_the_msgpack_feed_and_its_number_can_be_set(tmp_path: Path) -> None:
-    content, offset = receive.packet(6)
+    packet = material.quotes_packet(6)
+    content, offset = packet.content, packet.sequence_offset
     numbered = [content[:offset] + number.to_bytes(8, "big") + content[offset + 8 :] for number in (1, 7, 13)]
     found = delivered.read(delivered.write_datagrams(tmp_path / "feed.pcap", numbered), "msgpack")
 

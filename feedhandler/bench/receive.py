@@ -1,8 +1,8 @@
 """How many datagrams the whole way takes, socket to Python callback, beside a C program that counts.
 
-A C program sends on one processor as fast as the kernel takes it (`UDP_SEGMENT`); each contender has the
-other processor to itself, all its threads included. What does not fit the receive buffer is dropped by the
-kernel: what counts is what was delivered.
+`feedhandler.bench.sender` sends on one processor as fast as the kernel takes it (`UDP_SEGMENT`); each
+contender has the other processor to itself, all its threads included. What does not fit the receive buffer is
+dropped by the kernel: what counts is what was delivered.
 """
 
 import os
@@ -15,10 +15,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final
 
-import msgpack
 import msgspec
 
-from feedhandler.bench import material
+from feedhandler.bench import material, sender
 from feedhandler.bench.machine import Machine, machine, require_release
 from feedhandler.bench.peers import build_c
 from feedhandler.bench.receiver import Options, Received
@@ -48,11 +47,10 @@ _ENDURANCE_SLOTS: Final = 1 << 16
 
 _RCVBUF_BYTES: Final = 4 << 20
 _GRACE_S: Final = 1.5
-_SEND_TIME_NS: Final = 1_738_333_800_000_000_000
 
 
 class NoPeerError(FeedhandlerError):
-    """The sender cannot be built here: there is nothing to receive."""
+    """A yardstick cannot be built here, or there is no processor for the sender."""
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +168,7 @@ def run(rounds: int = 5, seconds: float = 2.0, endurance_s: float = 0.0) -> Resu
     DebugBuildError
         The Rust module is a debug build.
     NoPeerError
-        There is no C compiler, or no second processor.
+        There is no C compiler for the yardsticks, or no second processor.
     """
     require_release()
     cpus = sorted(os.sched_getaffinity(0))
@@ -186,22 +184,14 @@ def run(rounds: int = 5, seconds: float = 2.0, endurance_s: float = 0.0) -> Resu
     )
 
 
-def packet(messages: int) -> tuple[bytes, int]:
-    """Return a packet of quotes, and where in it the eight bytes of its sequence number stand."""
-    ((_, bodies),) = material.quotes(1, messages)
-    head = b"\x95\x00" + msgpack.packb("BENCH") + b"\xcf"
-    tail = msgpack.packb(messages) + msgpack.packb(_SEND_TIME_NS)
-    return head + bytes(8) + tail + b"".join(bodies), len(head)
-
-
 class _Bench:
     """The programs, and what all rounds have in common."""
 
     def __init__(self, folder: Path, receive_cpu: int, send_cpu: int, seconds: float) -> None:
-        sender, receiver = build_c("send", folder), build_c("receive", folder)
-        if sender is None or receiver is None:
+        receiver = build_c("receive", folder)
+        if receiver is None:
             raise NoPeerError("bench receive: expected a C compiler (cc) and a checkout, found none")
-        self._folder, self._sender, self._receiver = folder, sender, receiver
+        self._receiver = receiver
         self._receive_cpu, self._send_cpu, self._seconds = receive_cpu, send_cpu, seconds
 
     def contenders(self) -> Mapping[str, Callable[[int], Received]]:
@@ -241,18 +231,18 @@ class _Bench:
 
     def _run(self, command: list[str], rate: int, messages: int, seconds: float | None = None) -> Received:
         """Start a contender, send until it has had enough, and return what it took."""
-        content, offset = packet(messages)
-        file = self._folder / "packet"
-        file.write_bytes(content)
-        # Both commands are our own programs.
+        # The command is one of our own programs.
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:  # noqa: S603
             assert receiver.stdout is not None
-            port, sent_s = int(receiver.stdout.readline()), (seconds or self._seconds) + _GRACE_S
-            what = [f"127.0.0.1:{port}", str(file), str(offset), str(messages), str(sent_s), str(rate)]
-            send = [str(self._sender), *what, str(self._send_cpu)]
-            with subprocess.Popen(send, stdout=subprocess.DEVNULL) as sender:  # noqa: S603
+            load = sender.Options(
+                targets=(sender.Target(f"127.0.0.1:{int(receiver.stdout.readline())}"),),
+                packets=(material.quotes_packet(messages),),
+                seconds=(seconds or self._seconds) + _GRACE_S,
+                rate=rate,
+                cpu=self._send_cpu,
+            )
+            with sender.Sending(load):
                 answer = receiver.stdout.read()
-                sender.terminate()
         received = msgspec.json.decode(answer, type=Received)
         if not received.is_balanced:
             raise NoPeerError("bench receive: expected fates that add up, found a ledger that does not")
@@ -267,7 +257,7 @@ def _load(bench: _Bench, messages: int, rounds: int) -> Load:
             runs[name].append(receive(messages))
     counting, decoding = runs["C, counts"], runs["C, decodes"]
     summaries = {name: _summary(of, counting, decoding) for name, of in runs.items()}
-    return Load(messages=messages, bytes=len(packet(messages)[0]), contenders=summaries)
+    return Load(messages=messages, bytes=len(material.quotes_packet(messages).content), contenders=summaries)
 
 
 def _endurance(bench: _Bench, loads: tuple[Load, ...], seconds: float) -> Endurance:

@@ -208,6 +208,7 @@ class Sending:
         self._process.stdin.write(msgspec.json.encode(options))
         self._process.stdin.close()
         self._process.stdin = None  # nothing more for `communicate` to write
+        self._told: tuple[bytes, bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -216,6 +217,7 @@ class Sending:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._end(_STOP_S)
 
     @property
     def is_running(self) -> bool:
@@ -230,7 +232,7 @@ class Sending:
         SenderError
             It has failed.
         """
-        out, error = self._process.communicate(timeout=timeout_s)
+        out, error = self._end(timeout_s)
         if self._process.returncode != 0:
             told = error.decode().strip().splitlines() or [f"exit code {self._process.returncode}"]
             raise SenderError(f"the sender has failed: {told[-1]}")
@@ -245,7 +247,12 @@ class Sending:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+
+    def _end(self, timeout_s: float | None) -> tuple[bytes, bytes]:
+        """Wait for its end; return what it printed, and what went wrong."""
+        if self._told is None:
+            self._told = self._process.communicate(timeout=timeout_s)
+        return self._told
 
 
 def send(options: Options) -> Sent:
