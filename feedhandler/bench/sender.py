@@ -139,7 +139,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     first_sequence: int = 1
     warm_up: WarmUp = WarmUp(0, 0.0)
     cpu: int | None = None
-    wait: Literal["busy", "spin", "sleep"] = "busy"
+    wait: Literal["busy", "spin", "sleep"] = "spin"
     patience_s: float = 2.0
     interface: str | None = None
     multicast_ttl: int = 0

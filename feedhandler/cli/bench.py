@@ -11,10 +11,11 @@ from feedhandler.bench import decode as decoding
 from feedhandler.bench import receive as receiving
 from feedhandler.bench import send as sending
 from feedhandler.bench.machine import Machine
-from feedhandler.cli import bench_out, bench_peers, bench_report, options, output
+from feedhandler.cli import bench_latency, bench_out, bench_peers, bench_report, options, output
 from feedhandler.cli.tables import facts, plain_table
 
 app = typer.Typer(help="Measure the parts beside yardsticks, in the same run.", no_args_is_help=True)
+app.command()(bench_latency.latency)
 app.command()(bench_peers.peers)
 app.command()(bench_report.report)
 
