@@ -1,8 +1,6 @@
 """How fast messages become rows: compiled plans beside decoders written by hand and Python's ways."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import msgpack
 import msgspec
@@ -11,7 +9,7 @@ import numpy as np
 from feedhandler import _core
 from feedhandler.bench import handwritten, material
 from feedhandler.bench.alternate import Rate, alternate
-from feedhandler.bench.machine import Machine, machine, require_release
+from feedhandler.bench.machine import Machine, machine, one_core, require_release
 from feedhandler.errors import FeedhandlerError
 from feedhandler.protocol import Protocol, load
 
@@ -95,7 +93,7 @@ def run(rounds: int = 7, seconds: float = 0.3) -> Result:
         A contender decodes something else than we do.
     """
     require_release()
-    with _one_core():
+    with one_core():
         library = handwritten.load()
         cases = {
             "msgpack_quotes": _quotes(library, rounds, seconds),
@@ -103,16 +101,6 @@ def run(rounds: int = 7, seconds: float = 0.3) -> Result:
             "sbe": _books(library, rounds, seconds),
         }
         return Result(machine(), rounds, seconds, cases)
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _quotes(library: object, rounds: int, seconds: float) -> Case:

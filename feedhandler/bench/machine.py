@@ -3,6 +3,8 @@
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -77,3 +79,20 @@ def require_release() -> None:
     """
     if _core.BUILD_PROFILE != "release":
         raise DebugBuildError("the Rust module is a debug build; run `make build` and measure again")
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Have one core, the last of those that may be used; so have processes that are started meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def peak_kib() -> int:
+    """Return the largest resident memory of this process so far; `getrusage` would tell the parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))

@@ -12,12 +12,15 @@ from feedhandler.bench import receive as receiving
 from feedhandler.bench import send as sending
 from feedhandler.bench.machine import Machine
 from feedhandler.cli import bench_latency, bench_out, bench_peers, bench_report, options, output
+from feedhandler.cli.bench_files import files
+from feedhandler.cli.bench_header import where
 from feedhandler.cli.tables import facts, plain_table
 
 app = typer.Typer(help="Measure the parts beside yardsticks, in the same run.", no_args_is_help=True)
 app.command()(bench_latency.latency)
 app.command()(bench_peers.peers)
 app.command()(bench_report.report)
+app.command()(files)
 
 
 @app.callback()
@@ -96,14 +99,7 @@ def send(
 
 
 def _where(machine: Machine, loop: str, rounds: int, seconds: float) -> RenderableType:
-    return facts(
-        {
-            "processor": f"{machine.cpu}, {machine.core_ghz} GHz, governor {machine.governor or 'not known'}",
-            "load": f"{machine.load} on {machine.cores} cores",
-            "versions": f"Linux {machine.kernel}, Python {machine.python}, {machine.build_profile} build",
-            "loop": f"{loop}, {rounds} rounds of {seconds} s for each contender",
-        }
-    )
+    return where(machine, loop, f"{rounds} rounds of {seconds} s for each contender")
 
 
 def _cases(result: decoding.Result) -> list[Table]:
