@@ -6,8 +6,8 @@
 
 // Blocks are walked here, and not by `pcap-parser`: it allocates for each packet block that has options, does not know
 // the obsolete packet block, refuses resolutions that are powers of two, reads `if_tsoffset` as little-endian in every
-// section, and needs a block whole in memory whatever length it claims. IP is left to `etherparse`, which is as fast as
-// code written for the purpose.
+// section, and needs a block whole in memory whatever length it claims. IP is left to `etherparse` but for the plainest
+// of datagrams, which nearly all are.
 mod block;
 mod block_kind;
 mod clock;
@@ -26,7 +26,7 @@ mod stats;
 mod stream;
 pub mod write;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
 
@@ -54,6 +54,8 @@ pub struct Capture {
     source: Source,
     format: Format,
     stats: CaptureStats,
+    /// Of the datagram that was handed out last.
+    ends: Ends,
 }
 
 enum Format {
@@ -68,18 +70,26 @@ pub struct Datagram<'a> {
     /// it, or 0 where there is none.
     pub ts_ns: u64,
     /// Who sent it.
-    pub source: SocketAddr,
+    pub source: &'a SocketAddr,
     /// Where it was sent to.
-    pub destination: SocketAddr,
+    pub destination: &'a SocketAddr,
     /// Its payload, and all that is readable behind it.
     pub payload: Padded<'a>,
 }
 
-/// A datagram by its place ahead of the source's position: what can be kept while more is read.
-struct Found {
+/// Who sent a datagram, and to whom. It is written and read where it stands: to hand 64 bytes on by value right after
+/// their parts were written makes the processor wait for each copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
     source: SocketAddr,
     destination: SocketAddr,
-    payload: Range<usize>,
+}
+
+impl Ends {
+    const NONE: Self = {
+        let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        Self { source: nobody, destination: nobody }
+    };
 }
 
 impl Capture {
@@ -115,7 +125,7 @@ impl Capture {
             FileKind::Other => None,
         };
         match format {
-            Some(format) => Ok(Self { source, format, stats }),
+            Some(format) => Ok(Self { source, format, stats, ends: Ends::NONE }),
             None => Err(not_a_capture(&source, kind)),
         }
     }
@@ -126,14 +136,20 @@ impl Capture {
     /// # Errors
     /// [`CaptureError::Io`] where an uncompressed pipe cannot be read; never for damage in the file. Where reading was
     /// broken off ([`break_off`](crate::break_off)), the next call goes on.
+    #[inline]
     pub fn next_datagram(&mut self) -> Result<Option<Datagram<'_>>, CaptureError> {
+        Ok(self.next_payload()?.map(|payload| self.hand_out(payload)))
+    }
+
+    /// Where the payload of the next datagram lies ahead of the source's position; `ends` and the time are set.
+    fn next_payload(&mut self) -> Result<Option<Range<usize>>, CaptureError> {
         loop {
             if self.stats.records.is_multiple_of(RECORDS_UNASKED) {
                 self.source.may_go_on()?;
             }
             let Some(record) = self.next_record()? else { return Ok(None) };
-            match locate(self.source.unread(), &record) {
-                Ok(found) => return Ok(Some(self.hand_out(&found))),
+            match locate(self.source.unread(), &record, &mut self.ends) {
+                Ok(payload) => return Ok(Some(payload)),
                 Err(miss) => self.stats.miss(miss, record.was_snapped()),
             }
         }
@@ -179,26 +195,27 @@ impl Capture {
     }
 
     #[inline]
-    fn hand_out(&mut self, found: &Found) -> Datagram<'_> {
+    fn hand_out(&mut self, payload: Range<usize>) -> Datagram<'_> {
         self.stats.datagrams += 1;
-        self.stats.bytes += found.payload.len() as u64;
-        let slot = self.source.unread().get(found.payload.start..).unwrap_or_default();
+        self.stats.bytes += payload.len() as u64;
+        let slot = self.source.unread().get(payload.start..).unwrap_or_default();
         Datagram {
             ts_ns: self.stats.last_ts_ns.unwrap_or(0),
-            source: found.source,
-            destination: found.destination,
-            payload: Padded::new(slot, found.payload.len()),
+            source: &self.ends.source,
+            destination: &self.ends.destination,
+            payload: Padded::new(slot, payload.len()),
         }
     }
 }
 
+/// Where the payload of a record's datagram lies ahead of the source's position.
 #[inline]
-fn locate(unread: &[u8], record: &Record) -> Result<Found, Miss> {
+fn locate(unread: &[u8], record: &Record, ends: &mut Ends) -> Result<Range<usize>, Miss> {
     let frame = unread.get(record.start..record.start + record.captured).unwrap_or_default();
     let packet = frame.get(link::ip_offset(record.link_type, frame)?..).unwrap_or_default();
-    let udp = ip::datagram(packet)?;
-    let start = udp.payload.as_ptr().addr() - unread.as_ptr().addr();
-    Ok(Found { source: udp.source, destination: udp.destination, payload: start..start + udp.payload.len() })
+    let payload = ip::datagram(packet, ends)?;
+    let start = payload.as_ptr().addr() - unread.as_ptr().addr();
+    Ok(start..start + payload.len())
 }
 
 fn not_a_capture(source: &Source, kind: FileKind) -> CaptureError {

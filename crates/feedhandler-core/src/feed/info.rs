@@ -114,13 +114,13 @@ impl CaptureInfo {
 impl Survey<'_> {
     fn take(&mut self, datagram: &Datagram<'_>) {
         let (known, has_timelines) = (self.streams.len(), self.options.has_timelines);
-        if known == MOST_STREAMS && !self.streams.contains_key(&datagram.destination) {
+        if known == MOST_STREAMS && !self.streams.contains_key(datagram.destination) {
             self.other_datagrams += 1;
             return;
         }
         let bin = if has_timelines { self.bin(datagram.ts_ns) } else { 0 };
-        let seen = self.streams.entry(datagram.destination).or_insert_with(|| {
-            Seen::new(datagram.destination, datagram.ts_ns, has_timelines && known < MOST_TIMELINES)
+        let seen = self.streams.entry(*datagram.destination).or_insert_with(|| {
+            Seen::new(*datagram.destination, datagram.ts_ns, has_timelines && known < MOST_TIMELINES)
         });
         seen.note(datagram, bin);
         if !self.options.plans.is_empty() {

@@ -18,6 +18,8 @@ pub struct ChannelSpec {
 
 /// Destinations that are told apart; datagrams to further ones are counted only.
 const MOST_DESTINATIONS: usize = 4096;
+/// Destinations that are found without a look at all of them.
+const RECENT: usize = 64;
 
 /// What stands between a capture's datagrams and the pipeline. Whoever reads a capture, and whoever writes one and says
 /// what will be read of it, drives the same.
@@ -38,9 +40,9 @@ struct Doubtful {
 
 /// Which destination is which line.
 struct Routes {
-    known: HashMap<(IpAddr, u16), Option<(usize, usize)>>,
-    /// Most datagrams go where the one before went.
-    last: Option<((IpAddr, u16), (usize, usize))>,
+    known: HashMap<SocketAddr, Option<(usize, usize)>>,
+    /// Most datagrams go where one did shortly before: places of the latter, by some bits of the address.
+    recent: [Option<(SocketAddr, (usize, usize))>; RECENT],
     is_open: bool,
 }
 
@@ -59,7 +61,7 @@ impl Intake {
 
     /// Takes the next datagram of a capture in.
     #[inline]
-    pub(super) fn take(&mut self, pipeline: &mut Pipeline, destination: SocketAddr, ts_ns: u64, payload: Padded<'_>) {
+    pub(super) fn take(&mut self, pipeline: &mut Pipeline, destination: &SocketAddr, ts_ns: u64, payload: Padded<'_>) {
         if let Some(place) = self.place(pipeline, destination) {
             self.accept(pipeline, place, ts_ns, payload);
         }
@@ -67,7 +69,7 @@ impl Intake {
 
     /// Channel and line of a destination; one that is none is counted.
     #[inline]
-    pub(super) fn place(&mut self, pipeline: &mut Pipeline, destination: SocketAddr) -> Option<(usize, usize)> {
+    pub(super) fn place(&mut self, pipeline: &mut Pipeline, destination: &SocketAddr) -> Option<(usize, usize)> {
         let place = self.routes.find(destination, pipeline);
         self.other_datagrams += u64::from(place.is_none());
         place
@@ -119,30 +121,39 @@ impl Routes {
     fn new(pipeline: &mut Pipeline, channels: &[ChannelSpec], is_open: bool) -> Self {
         let mut known = HashMap::new();
         for spec in channels {
-            let names = spec.lines.iter().map(|(address, port)| SocketAddr::new(*address, *port).to_string());
-            let channel = pipeline.add_channel(&spec.name, names);
-            known.extend(spec.lines.iter().enumerate().map(|(line, place)| (*place, Some((channel, line)))));
+            let lines: Vec<_> = spec.lines.iter().map(|(ip, port)| SocketAddr::new(*ip, *port)).collect();
+            let channel = pipeline.add_channel(&spec.name, lines.iter().map(ToString::to_string));
+            known.extend(lines.iter().enumerate().map(|(line, place)| (*place, Some((channel, line)))));
         }
-        Self { known, last: None, is_open }
+        Self { known, recent: [None; RECENT], is_open }
     }
 
     #[inline]
-    fn find(&mut self, destination: SocketAddr, pipeline: &mut Pipeline) -> Option<(usize, usize)> {
-        let place = (destination.ip(), destination.port());
-        match self.last {
-            Some((last, route)) if last == place => Some(route),
-            _ => self.look_up(place, pipeline),
+    fn find(&mut self, destination: &SocketAddr, pipeline: &mut Pipeline) -> Option<(usize, usize)> {
+        match &self.recent[recent_place(destination)] {
+            Some((known, route)) if known == destination => Some(*route),
+            _ => self.look_up(destination, pipeline),
         }
     }
 
-    fn look_up(&mut self, place: (IpAddr, u16), pipeline: &mut Pipeline) -> Option<(usize, usize)> {
-        if !self.known.contains_key(&place) && self.known.len() < MOST_DESTINATIONS {
-            let name = SocketAddr::new(place.0, place.1).to_string();
+    fn look_up(&mut self, destination: &SocketAddr, pipeline: &mut Pipeline) -> Option<(usize, usize)> {
+        if !self.known.contains_key(destination) && self.known.len() < MOST_DESTINATIONS {
+            let name = destination.to_string();
             let route = self.is_open.then(|| (pipeline.add_channel(name.clone(), [name]), 0));
-            self.known.insert(place, route);
+            self.known.insert(*destination, route);
         }
-        let route = self.known.get(&place).copied().flatten()?;
-        self.last = Some((place, route));
+        let route = self.known.get(destination).copied().flatten()?;
+        self.recent[recent_place(destination)] = Some((*destination, route));
         Some(route)
     }
+}
+
+/// Groups of a feed mostly differ in their last bits, or their ports do.
+#[inline]
+fn recent_place(destination: &SocketAddr) -> usize {
+    let host = match destination {
+        SocketAddr::V4(v4) => v4.ip().octets()[3],
+        SocketAddr::V6(v6) => v6.ip().octets()[15],
+    };
+    (usize::from(host) + usize::from(destination.port())) % RECENT
 }

@@ -45,8 +45,8 @@ impl Look {
         let mut pairing = Pairing::new(Arc::clone(plan));
         while may_go_on(&capture, &pairing) {
             let Some(datagram) = capture.next_datagram()? else { break };
-            if !is_named(channels, datagram.destination) {
-                pairing.on_datagram(datagram.destination, datagram.payload);
+            if !is_named(channels, *datagram.destination) {
+                pairing.on_datagram(*datagram.destination, datagram.payload);
             }
         }
         let is_whole = capture.next_datagram()?.is_none();

@@ -184,7 +184,7 @@ impl DatagramSource for Capture {
         let datagram = self.next_datagram()?;
         Ok(datagram.map(|datagram| Outgoing {
             ts_ns: datagram.ts_ns,
-            destination: Some(datagram.destination),
+            destination: Some(*datagram.destination),
             payload: datagram.payload.bytes(),
         }))
     }

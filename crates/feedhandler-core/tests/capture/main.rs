@@ -30,8 +30,8 @@ fn drain(mut capture: Capture) -> (Vec<Seen>, CaptureStats) {
         seen.push(Seen {
             ts_ns: datagram.ts_ns,
             packet: Packet {
-                source: datagram.source,
-                destination: datagram.destination,
+                source: *datagram.source,
+                destination: *datagram.destination,
                 payload: datagram.payload.bytes().to_vec(),
             },
             has_slack: datagram.payload.has_slack(),

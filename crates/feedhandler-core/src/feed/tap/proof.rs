@@ -28,7 +28,9 @@ impl Proof {
     }
 
     pub(super) fn take(&mut self, destination: SocketAddr, ts_ns: u64, payload: Padded<'_>) {
-        self.intake.take(&mut self.pipeline, destination, ts_ns, payload);
+        // A capture has no scope of an IPv6 address.
+        let destination = SocketAddr::new(destination.ip(), destination.port());
+        self.intake.take(&mut self.pipeline, &destination, ts_ns, payload);
         if self.pipeline.is_full() {
             self.pipeline.take_batch();
         }
