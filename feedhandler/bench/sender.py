@@ -112,6 +112,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         Number of the first message, in every channel.
     warm_up
         What is sent before, by the same schedule.
+    is_joined
+        Whether packets that are due together go to the kernel as one (``UDP_SEGMENT``), line by line: they
+        are of one channel then. Calibrations are not made with it.
     cpu
         Processor that it runs on alone; None for any.
     wait
@@ -138,6 +141,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     picks: str | None = None
     first_sequence: int = 1
     warm_up: WarmUp = WarmUp(0, 0.0)
+    is_joined: bool = False
     cpu: int | None = None
     wait: Literal["busy", "spin", "sleep"] = "spin"
     patience_s: float = 2.0
@@ -298,6 +302,7 @@ def _core_options(options: Options) -> dict[str, Any]:
         "channels": [target.channel for target in options.targets],
         "first_sequence": options.first_sequence,
         "schedule": _schedule(options),
+        "is_joined": options.is_joined,
         "warm_up": {"packets": options.warm_up.packets, "pause_ns": _ns(options.warm_up.pause_s)},
         "stalls": [{"at_ns": _ns(stall.at_s), "for_ns": _ns(stall.seconds)} for stall in options.stalls],
         "closed_loop": options.closed_loop,

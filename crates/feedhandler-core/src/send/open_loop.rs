@@ -3,6 +3,7 @@
 //! Each packet carries the time at which it was meant to be sent, so that whatever holds the sender up counts against every
 //! packet that it delays. [`OpenLoop`] is given a [`Sender`], which waits and sends.
 
+mod joined;
 mod schedule;
 mod template;
 
@@ -52,6 +53,10 @@ pub struct OpenLoopSpec {
     pub first_sequence: u64,
     /// When packets are due.
     pub schedule: ScheduleSpec,
+    /// Whether packets that are due together go to the kernel as one (`UDP_SEGMENT`), line by line; those are of one
+    /// channel then. Such a load has no interruptions.
+    #[serde(default)]
+    pub is_joined: bool,
     /// What is sent before.
     pub warm_up: WarmUp,
     /// Interruptions, in order.
@@ -121,7 +126,9 @@ impl OpenLoop {
         self.warm_up(sender)?;
         self.report.scheduled = self.schedule.packets();
         let began_ns = sender.now_ns() + LEAD_NS;
-        let ended = self.follow(began_ns, sender);
+        sender.join_segments(self.spec.is_joined);
+        let ended =
+            if self.spec.is_joined { self.follow_joined(began_ns, sender) } else { self.follow(began_ns, sender) };
         self.report.elapsed_ns = sender.now_ns().saturating_sub(began_ns);
         ended
     }

@@ -47,6 +47,7 @@ fn spec(schedule: ScheduleSpec) -> OpenLoopSpec {
         channels: vec![0],
         first_sequence: 1,
         schedule,
+        is_joined: false,
         warm_up: WarmUp::default(),
         stalls: Vec::new(),
         closed_loop: false,
@@ -155,6 +156,19 @@ fn without_a_schedule_packets_follow_as_fast_as_they_are_taken() {
         assert!(sequences.eq((1..).step_by(3).take(ran.sent.len() / 3)), "destination {channel}");
     }
     assert!(ran.sent.is_sorted_by_key(|sent| sent.2));
+}
+
+#[test]
+fn what_is_due_together_is_joined_by_line_and_channels_take_turns() {
+    let joined = OpenLoopSpec { is_joined: true, channels: vec![0, 0, 1], ..spec(rate(1_000.0, 2, 8 * MS)) };
+    let ran = run(joined.clone());
+    let sent: Vec<_> = ran.sent.iter().map(|&(to, sequence, _)| (to, sequence)).collect();
+    let (both, one) = ([(0, 1), (0, 4), (1, 1), (1, 4)], [(2, 1), (2, 4)]);
+    let again = [(0, 7), (0, 10), (1, 7), (1, 10), (2, 7), (2, 10)];
+    assert_eq!(sent, [both.as_slice(), &one, &again].concat());
+    assert_eq!((ran.report.packets, ran.report.messages), (8, 24));
+    let alone = run(OpenLoopSpec { is_joined: false, channels: vec![0], ..joined.clone() });
+    assert_eq!(run(OpenLoopSpec { channels: vec![0], ..joined }).sent, alone.sent, "one line is as without");
 }
 
 #[test]
