@@ -14,6 +14,7 @@ from feedhandler.bench.machine import Machine
 from feedhandler.cli import bench_latency, bench_out, bench_peers, bench_report, options, output
 from feedhandler.cli.bench_files import files
 from feedhandler.cli.bench_header import where
+from feedhandler.cli.bench_throughput import throughput
 from feedhandler.cli.tables import facts, plain_table
 
 app = typer.Typer(help="Measure the parts beside yardsticks, in the same run.", no_args_is_help=True)
@@ -21,6 +22,7 @@ app.command()(bench_latency.latency)
 app.command()(bench_peers.peers)
 app.command()(bench_report.report)
 app.command()(files)
+app.command()(throughput)
 
 
 @app.callback()
