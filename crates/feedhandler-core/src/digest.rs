@@ -20,9 +20,9 @@ use serde::{Serialize, Serializer};
 
 use crate::decode::Span;
 
-/// A running digest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Digest(u64);
+/// A running digest: what was added is summed lane by lane, and becomes one number when it is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Digest(Lanes);
 
 /// Bytes that are hashed at once: most messages are no longer.
 const STRIPE_BYTES: usize = 64;
@@ -93,20 +93,31 @@ impl Digest {
             sum
         };
         // SAFETY: the caller vouches for the CPU.
-        self.merge(unsafe { sum.digest() });
+        self.merge(&unsafe { sum.digest() });
     }
 
     /// Adds all that another digest has seen.
-    pub fn merge(&mut self, other: Self) {
-        self.0 = self.0.wrapping_add(other.0);
+    #[inline]
+    pub fn merge(&mut self, other: &Self) {
+        for (lane, other) in self.0.iter_mut().zip(other.0) {
+            *lane = lane.wrapping_add(other);
+        }
     }
 
     /// The digest as a number.
     #[must_use]
-    pub fn value(self) -> u64 {
-        self.0
+    pub fn value(&self) -> u64 {
+        self.0.iter().zip(LANE_FACTORS).map(|(lane, factor)| lane.wrapping_mul(factor)).fold(0, u64::wrapping_add)
     }
 }
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.value() == other.value()
+    }
+}
+
+impl Eq for Digest {}
 
 /// A digest that is being made.
 pub trait Sum {
@@ -147,7 +158,7 @@ impl Sum for Plain {
     }
 
     unsafe fn digest(self) -> Digest {
-        digest_of(self.0)
+        Digest(self.0)
     }
 }
 
@@ -210,17 +221,13 @@ impl Sum for Wide {
         let mut lanes = [0_u64; STRIPE_WORDS];
         // SAFETY: the lanes have 64 bytes; the caller vouches for the CPU.
         unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), self.0) };
-        digest_of(lanes)
+        Digest(lanes)
     }
-}
-
-fn digest_of(lanes: Lanes) -> Digest {
-    Digest(lanes.iter().zip(LANE_FACTORS).map(|(lane, factor)| lane.wrapping_mul(factor)).fold(0, u64::wrapping_add))
 }
 
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}", self.0)
+        write!(f, "{:016x}", self.value())
     }
 }
 
@@ -297,7 +304,7 @@ mod tests {
     #[test]
     fn parts_add_up_to_the_whole() {
         let mut whole = of(&[(1, b"a")]);
-        whole.merge(of(&[(2, b"b")]));
+        whole.merge(&of(&[(2, b"b")]));
         assert_eq!(whole, of(&[(1, b"a"), (2, b"b")]));
     }
 

@@ -65,7 +65,19 @@ impl Framing {
     /// end of the sequence numbers.
     #[inline]
     pub fn packet<'a>(&self, datagram: Padded<'a>) -> Result<Packet<'a>, Reason> {
-        let mut packet = self.header.read(datagram, self.unit)?;
+        let mut packet = Packet::without_header(datagram);
+        self.read(datagram, &mut packet)?;
+        Ok(packet)
+    }
+
+    /// The same into `packet`, which must be one [without a header](Packet::without_header): a packet is too large to be handed
+    /// around for each datagram.
+    ///
+    /// # Errors
+    /// As [`Framing::packet`]; what `packet` is then means nothing.
+    #[inline]
+    pub fn read<'a>(&self, datagram: Padded<'a>, packet: &mut Packet<'a>) -> Result<(), Reason> {
+        self.header.read(datagram, self.unit, packet)?;
         if let Delimiter::MsgpackArray = self.delimiter
             && packet.kind == PacketKind::Data
         {
@@ -74,7 +86,7 @@ impl Framing {
         if packet.sequence.checked_add(packet.units).is_none() {
             return Err(Reason::ImplausibleSequence);
         }
-        Ok(packet)
+        Ok(())
     }
 
     /// What a packet holds, appended to `into`: the same for all copies of it, on whatever line and whenever sent.

@@ -193,6 +193,28 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// Takes the `length` bytes behind a head, and zeros behind them: at most sixteen in all.
+    ///
+    /// # Errors
+    /// [`Reason::Incomplete`] where there are fewer, [`Reason::TooLong`] where they are more than sixteen.
+    #[inline]
+    pub fn sixteen_bytes(&mut self, length: u64) -> Result<[u8; 16], Reason> {
+        let at = self.at;
+        let bytes = self.bytes(length)?;
+        let unused_bits = 16_usize.checked_sub(bytes.len()).ok_or(Reason::TooLong)? * 8;
+        Ok(match self.slot[at..].first_chunk() {
+            // One load and one mask: a copy of so many bytes would be a call.
+            Some(sixteen) if unused_bits < 128 => {
+                (u128::from_le_bytes(*sixteen) << unused_bits >> unused_bits).to_le_bytes()
+            }
+            _ => {
+                let mut sixteen = [0; 16];
+                sixteen[..bytes.len()].copy_from_slice(bytes);
+                sixteen
+            }
+        })
+    }
+
     /// The type and the data of the ext whose head was just read.
     ///
     /// # Errors

@@ -306,26 +306,26 @@ impl Pipeline {
     pub fn on_datagram_at(&mut self, datagram: &Datagram<'_>, ts_ns: u64) -> u64 {
         let Datagram { channel, line, ts_recv_ns, payload, .. } = *datagram;
         let mut from = Origin { channel, line, ts_ns, ts_recv_ns };
-        let mut packet =
-            if datagram.is_cut_off { Err(Reason::DatagramCutOff) } else { self.plan.framing.packet(payload) };
-        if self.plan.framing.has_units
-            && let Ok(of_unit) = &packet
-        {
-            match self.unit(from, of_unit) {
+        let mut packet = Packet::without_header(payload);
+        let framing = &self.plan.framing;
+        let mut read =
+            if datagram.is_cut_off { Err(Reason::DatagramCutOff) } else { framing.read(payload, &mut packet) };
+        if framing.has_units && read.is_ok() {
+            match self.unit(from, &packet) {
                 Ok(origin) => from = origin,
-                Err(reason) => packet = Err(reason),
+                Err(reason) => read = Err(reason),
             }
         }
         let counters = self.line(from);
         counters.datagrams += 1;
         counters.bytes += payload.len() as u64;
         counters.last_heard_ns = ts_recv_ns;
-        match &packet {
-            Ok(packet) => self.on_packet(from, packet),
-            Err(reason) => self.refuse(from, *reason, payload.bytes()),
+        match read {
+            Ok(()) => self.on_packet(from, &packet),
+            Err(reason) => self.refuse(from, reason, payload.bytes()),
         }
         self.after(from.channel);
-        packet.map_or(0, |packet| packet.send_time)
+        read.map_or(0, |()| packet.send_time)
     }
 
     /// Counts datagrams of a line that came from none of its sources, and looks no further at them.
@@ -698,7 +698,7 @@ impl Pipeline {
         messages.filtered += decoded.filtered;
         self.filtered += decoded.filtered;
         self.entries += decoded.entries;
-        self.digest.merge(decoded.digest);
+        self.digest.merge(&decoded.digest);
         if decoded.malformed > 0 {
             self.count_malformed(from, payload, decoded);
         }

@@ -100,7 +100,35 @@ pub struct Packet<'a> {
     pub payload: Padded<'a>,
 }
 
-impl Packet<'_> {
+impl<'a> Packet<'a> {
+    /// A datagram that is payload from its first byte, and part of no sequence.
+    #[inline]
+    #[must_use]
+    pub fn without_header(payload: Padded<'a>) -> Self {
+        Self {
+            kind: PacketKind::Data,
+            standing: Standing::Inside,
+            unit: 0,
+            session: SessionId::Nothing,
+            sequence: 0,
+            units: 0,
+            messages: None,
+            send_time: 0,
+            payload,
+        }
+    }
+
+    /// Takes in how many messages the header says there are: where there are none, the packet is a heartbeat.
+    #[inline]
+    fn count(&mut self, count: Option<u64>, unit: SequenceUnit) {
+        if self.kind == PacketKind::Data && count == Some(0) {
+            self.kind = PacketKind::Heartbeat;
+        }
+        let is_data = self.kind == PacketKind::Data;
+        self.units = if is_data { units(unit, count) } else { 0 };
+        self.messages = if is_data { count } else { Some(0) };
+    }
+
     /// Steps into the msgpack array that holds the messages.
     pub(super) fn enter_array(&mut self) -> Result<(), Reason> {
         let mut reader = Reader::new(self.payload.slot(), 0, self.payload.len());
@@ -183,22 +211,18 @@ impl Header {
         }
     }
 
+    /// Reads a header into `packet`, which is one [without a header](Packet::without_header).
     #[inline]
-    pub(super) fn read<'a>(&self, datagram: Padded<'a>, unit: SequenceUnit) -> Result<Packet<'a>, Reason> {
+    pub(super) fn read<'a>(
+        &self,
+        datagram: Padded<'a>,
+        unit: SequenceUnit,
+        packet: &mut Packet<'a>,
+    ) -> Result<(), Reason> {
         match self {
-            Self::None => Ok(Packet {
-                kind: PacketKind::Data,
-                standing: Standing::Inside,
-                unit: 0,
-                session: SessionId::Nothing,
-                sequence: 0,
-                units: 0,
-                messages: None,
-                send_time: 0,
-                payload: datagram,
-            }),
-            Self::Binary(header) => header.read(datagram, unit),
-            Self::Msgpack(header) => header.read(datagram, unit),
+            Self::None => Ok(()),
+            Self::Binary(header) => header.read(datagram, unit, packet),
+            Self::Msgpack(header) => header.read(datagram, unit, packet),
         }
     }
 }

@@ -72,6 +72,7 @@ impl Queue {
     }
 
     /// Gives an order, unless there is no room for one, or nobody to take it.
+    #[expect(clippy::result_large_err, reason = "a chunk that nobody takes is used again")]
     fn send(&self, order: Order) -> Result<(), Order> {
         let Some(orders) = &self.orders else { return Err(order) };
         orders.try_send(order).map_err(|refused| match refused {

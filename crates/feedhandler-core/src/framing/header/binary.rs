@@ -1,6 +1,6 @@
 //! A header of fields at fixed offsets.
 
-use super::{Packet, PacketKind, SESSION_BYTES, SessionId, Standing, behind, send_time, units};
+use super::{Packet, PacketKind, SESSION_BYTES, SessionId, Standing, behind, send_time};
 use crate::field::IntField;
 use crate::malformed::Reason;
 use crate::padded::Padded;
@@ -74,7 +74,7 @@ impl BinaryHeader {
     }
 
     #[inline]
-    pub fn read<'a>(&self, datagram: Padded<'a>, unit: SequenceUnit) -> Result<Packet<'a>, Reason> {
+    pub fn read<'a>(&self, datagram: Padded<'a>, unit: SequenceUnit, packet: &mut Packet<'a>) -> Result<(), Reason> {
         let bytes = datagram.slot();
         if datagram.len() < self.bytes {
             return Err(Reason::ShortHeader);
@@ -85,23 +85,18 @@ impl BinaryHeader {
                 return Err(Reason::UnexpectedValue);
             }
         }
-        let count = self.count.as_ref().map(load).transpose()?;
-        let kind = self.kind(bytes, count);
-        let is_data = kind == PacketKind::Data;
-        Ok(Packet {
-            kind,
-            standing: self.standing(bytes),
-            unit: self.unit.as_ref().and_then(|unit| unit.load(bytes, 0)).map_or(0, u64_to_unit),
-            session: self.session(bytes),
-            sequence: self.sequence.as_ref().map(load).transpose()?.unwrap_or(0),
-            units: if is_data { units(unit, count) } else { 0 },
-            messages: if is_data { count } else { Some(0) },
-            send_time: send_time(
-                self.send_time_seconds.as_ref().map(load).transpose()?,
-                self.send_time.as_ref().map(load).transpose()?,
-            ),
-            payload: self.payload(datagram)?,
-        })
+        packet.kind = self.kind(bytes);
+        packet.count(self.count.as_ref().map(load).transpose()?, unit);
+        packet.standing = self.standing(bytes);
+        packet.unit = self.unit.as_ref().and_then(|unit| unit.load(bytes, 0)).map_or(0, u64_to_unit);
+        packet.session = self.session(bytes);
+        packet.sequence = self.sequence.as_ref().map(load).transpose()?.unwrap_or(0);
+        packet.send_time = send_time(
+            self.send_time_seconds.as_ref().map(load).transpose()?,
+            self.send_time.as_ref().map(load).transpose()?,
+        );
+        packet.payload = self.payload(datagram)?;
+        Ok(())
     }
 
     /// The header without what tells one copy of a packet from another, and one packet of the same content from another:
@@ -117,10 +112,10 @@ impl BinaryHeader {
     }
 
     #[inline]
-    fn kind(&self, bytes: &[u8], count: Option<u64>) -> PacketKind {
+    fn kind(&self, bytes: &[u8]) -> PacketKind {
         if holds(self.end_of_session.as_ref(), bytes) {
             PacketKind::EndOfSession
-        } else if count == Some(0) || holds(self.heartbeat.as_ref(), bytes) {
+        } else if holds(self.heartbeat.as_ref(), bytes) {
             PacketKind::Heartbeat
         } else {
             PacketKind::Data
