@@ -12,6 +12,7 @@ from feedhandler.bench.machine import Machine
 from feedhandler.bench.receiver import Received
 from feedhandler.bench.report import page
 from feedhandler.bench.report.kinds import KINDS
+from feedhandler.cli import bench_out
 
 MACHINE = Machine(
     cpu="a processor",
@@ -159,6 +160,14 @@ def test_only_the_marked_part_of_the_readme_is_written_anew(tmp_path: Path, read
     assert first.endswith(f"{page.END}\n\nafter\n")
     assert "old" not in first
     assert "| C, recvmmsg | 2.10 (1.3) |" in first
+
+
+def test_what_a_command_keeps_is_what_the_report_reads(tmp_path: Path, readme: Path) -> None:
+    bench_out.keep(peers_result(), tmp_path / "new" / "results" / "peers.json")
+
+    written = page.write(tmp_path / "new" / "results", tmp_path / "b.md", readme)
+
+    assert tmp_path / "b.md" in written
 
 
 def test_a_readme_without_marks_is_left_alone(tmp_path: Path) -> None:
