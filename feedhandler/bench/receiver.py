@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 from hdrh.histogram import HdrHistogram
 
 import feedhandler as fh
@@ -112,7 +113,8 @@ class _Tally:
     """What Python was given."""
 
     def __init__(self) -> None:
-        self.messages = self.sum = self.first_sequence = self.last_sequence = 0
+        self.messages = self.sum = self.first_sequence = 0
+        self._last: np.ndarray | None = None
 
     def take(self, batch: fh.Batch | None) -> None:
         if batch is None or not batch.size:
@@ -121,7 +123,11 @@ class _Tally:
         self.messages += quotes.size
         self.sum += int(quotes["ask_size"].sum())
         self.first_sequence = self.first_sequence or int(quotes["seq"][0])
-        self.last_sequence = int(quotes["seq"][-1])
+        self._last = quotes
+
+    @property
+    def last_sequence(self) -> int:
+        return 0 if self._last is None else int(self._last["seq"][-1])
 
 
 def _receive(feed: fh.Feed, options: Options) -> Received:
