@@ -45,11 +45,13 @@ check: lint types test  ## all that must hold before a change lands: lint, types
 peers:  ## build the receivers in C, Rust, Go, Node.js and Python that feedhandler is measured against
 	$(MAKE) --no-print-directory -C benchmarks/peers PYTHON=$(PYTHON)
 
-bench: build peers  ## measure decoding, receiving and sending, alone and against peers (two cores, half an hour)
+bench: build peers  ## measure decoding, receiving and sending, alone and against peers (two cores, an hour)
 	$(BIN)/feedhandler bench decode --out $(RESULTS)/decode.json
+	$(BIN)/feedhandler bench files --out $(RESULTS)/files.json
 	$(BIN)/feedhandler bench receive --out $(RESULTS)/receive.json
 	$(BIN)/feedhandler bench send --out $(RESULTS)/send.json
 	$(BIN)/feedhandler bench peers --out $(RESULTS)/peers.json
+	$(BIN)/feedhandler bench throughput --out $(RESULTS)/throughput.json
 
 bench-report: build  ## draw docs/benchmarks.md, its plots and README's table from the results that are kept
 	$(BIN)/feedhandler bench report

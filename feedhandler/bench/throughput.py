@@ -80,6 +80,13 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     dropped_socket_buffer: int
     dropped_ring_full: int
 
+    @property
+    def cause(self) -> str:
+        """Where datagrams were dropped; a ring that was full is why they waited in the socket."""
+        at_socket = "socket, ring full" if self.ring_use == 1 else "socket"
+        places = {at_socket: self.dropped_socket_buffer, "ring": self.dropped_ring_full}
+        return ", ".join(place for place, count in places.items() if count > 0)
+
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """What one round found of a case.

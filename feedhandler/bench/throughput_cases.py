@@ -1,7 +1,8 @@
 """The cases of `bench throughput`: one factor is varied at a time, from one base."""
 
-from collections.abc import Iterator
-from typing import Any, Final, Literal, get_args
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -34,6 +35,25 @@ Factor = Literal["size", "messages", "channels", "lines", "backend", "blocks"]
 """What is varied: bytes of a datagram full of quotes; quotes in a datagram of `MESSAGES_BYTES`; channels;
 lines of a channel; how datagrams are taken from the sockets; bytes of the segments of a block."""
 FACTORS: Final[tuple[Factor, ...]] = get_args(Factor)
+
+
+class Title(NamedTuple):
+    """What a table of a factor is called, and the column of its values."""
+
+    title: str
+    value: str
+
+
+TITLES: Final[Mapping[Factor, Title]] = MappingProxyType(
+    {
+        "size": Title("datagrams full of quotes", "bytes"),
+        "messages": Title(f"quotes in a datagram of {MESSAGES_BYTES:,} bytes", "quotes"),
+        "channels": Title("channels", "channels"),
+        "lines": Title("lines of a channel", "lines"),
+        "backend": Title("ways to take datagrams from the socket", "backend"),
+        "blocks": Title("blocks of 1 MB, sent in segments and put together", "segment bytes"),
+    }
+)
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

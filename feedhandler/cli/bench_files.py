@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from feedhandler.bench import files as reading
-from feedhandler.cli import options, output
+from feedhandler.cli import bench_out, options, output
 from feedhandler.cli.bench_header import where
 from feedhandler.cli.quantities import size_bytes
 from feedhandler.cli.tables import facts, plain_table
@@ -23,6 +23,7 @@ def files(
     ] = None,
     size: Annotated[str, typer.Option("--bytes", help="How large to generate it.")] = "1GiB",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; every contender runs in each.")] = 5,
+    out: bench_out.Out = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure reading a whole capture of ITCH on one core, beside readers written by hand in Rust and Python.
@@ -31,6 +32,7 @@ def files(
     """
     with output.working("bench files"):
         result = reading.run(file, size_bytes(size), rounds)
+    bench_out.keep(result, out)
     header = where(result.machine, result.loop, f"{result.rounds} rounds")
     shown = Group(header, _contenders(result), _memory(result), _goals(result.goals))
     output.result(msgspec.to_builtins(result), shown, as_json=as_json)

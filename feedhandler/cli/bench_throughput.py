@@ -8,20 +8,13 @@ from rich.console import Group
 from rich.table import Table
 
 from feedhandler.bench import throughput as measuring
-from feedhandler.bench.throughput_cases import FACTORS, MESSAGES_BYTES, Factor, all_cases
-from feedhandler.cli import options, output
+from feedhandler.bench.report.throughput import at_limit, under_overload
+from feedhandler.bench.throughput_cases import FACTORS, TITLES, Factor, all_cases
+from feedhandler.cli import bench_out, options, output
 from feedhandler.cli.bench_header import where
 from feedhandler.cli.tables import facts, plain_table
 from feedhandler.toml import shown
 
-_TITLES: dict[Factor, tuple[str, str]] = {
-    "size": ("datagrams full of quotes", "bytes"),
-    "messages": (f"quotes in a datagram of {MESSAGES_BYTES:,} bytes", "quotes"),
-    "channels": ("channels", "channels"),
-    "lines": ("lines of a channel", "lines"),
-    "backend": ("ways to take datagrams from the socket", "backend"),
-    "blocks": ("blocks of 1 MB, sent in segments and put together", "segment bytes"),
-}
 _QUICK_SECONDS = 0.1
 _QUICK_STEPS = 2
 
@@ -40,6 +33,7 @@ def throughput(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only see that it works: the figures are none.")
     ] = False,
+    out: bench_out.Out = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure the highest rate without a loss, and what is delivered of too much, with its CPU and memory.
@@ -52,6 +46,7 @@ def throughput(
     cases = [case for case in all_cases() if case.factor in chosen]
     with output.working("bench throughput"):
         result = measuring.run(rounds, seconds, steps, cases)
+    bench_out.keep(result, out)
     how = f"{result.rounds} rounds, {result.seconds:g} s a rate, at most {result.steps} rates"
     buffers = f"{result.rcvbuf_bytes / (1 << 20):,.0f} MiB of all lines together, as the kernel counts"
     header = Group(where(result.machine, result.loop, how), facts({"receive buffers": buffers}))
@@ -83,41 +78,10 @@ def _tables(result: measuring.Result) -> list[Table]:
 
 
 def _table(factor: Factor, rows: list[measuring.Row]) -> Table:
-    title, value = _TITLES[factor]
-    what = "blocks/s" if factor == "blocks" else "messages/s"
-    limit = ("limit, datagrams/s", "spread", "MB/s", what, "CPU %", "MiB")
-    overload = ("overload: delivered/s", "spread", "MB/s", "lost", "CPU %", "dropped at")
-    table = plain_table(title, value, *limit, *overload)
+    title, value = TITLES[factor]
+    limit = ("limit, datagrams/s", "spread", "MB/s", "blocks/s" if factor == "blocks" else "messages/s")
+    overload = ("overload: delivered/s", "spread", "lost", "CPU %", "dropped at")
+    table = plain_table(title, value, *limit, "CPU %", "MiB", *overload)
     for row in rows:
-        table.add_row(row.case.value, *_at_limit(row), *_overload(row))
+        table.add_row(row.case.value, *at_limit(row), *under_overload(row))
     return table
-
-
-def _at_limit(row: measuring.Row) -> tuple[str, ...]:
-    if row.at_limit is None:
-        return ("none", *[""] * 5)
-    sign, load = "> " if row.is_the_senders else "", row.at_limit
-    count = load.messages_per_s if row.case.blocks is None else load.blocks_per_s
-    rates = (f"{row.limit_spread:.0%}", f"{load.bytes_per_s / 1e6:,.0f}", f"{count:,.0f}")
-    return (
-        f"{sign}{row.limit_per_s:,.0f}",
-        *rates,
-        f"{load.cpu_percent:.0f}",
-        f"{load.peak_kib / 1024:,.0f}",
-    )
-
-
-def _overload(row: measuring.Row) -> tuple[str, ...]:
-    load = row.overload
-    rates = (f"{row.delivered_per_s:,.0f}", f"{row.delivered_spread:.0%}", f"{load.bytes_per_s / 1e6:,.0f}")
-    return (*rates, f"{load.lost_part:.0%}", f"{load.cpu_percent:.0f}", _cause(load))
-
-
-def _cause(load: measuring.Load) -> str:
-    """Tell where datagrams were dropped; a ring that was full is why they waited in the socket."""
-    places = []
-    if load.dropped_socket_buffer > 0:
-        places.append("socket, ring full" if load.ring_use == 1 else "socket")
-    if load.dropped_ring_full > 0:
-        places.append("ring")
-    return ", ".join(places)

@@ -67,10 +67,14 @@ def _fill(paragraph: str) -> str:
     return fill(" ".join(paragraph.split()), _COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
-def conditions(machine: Machine, rounds: int, seconds: float, loop: str) -> str:
-    """Return where and how something was measured, in a sentence or two."""
+def conditions(machine: Machine, rounds: int, seconds: float | None, loop: str) -> str:
+    """Return where and how something was measured, in a sentence or two.
+
+    Without `seconds`, each contender does its work once in a round.
+    """
     governor = f"governor {machine.governor}" if machine.governor else "governor not known"
     cpu = f"{machine.cpu}, {machine.cores} cores at {machine.core_ghz} GHz ({governor})"
     versions = f"Linux {machine.kernel}, Python {machine.python}, {machine.build_profile} build"
-    turns = f"{rounds} round{'s' if rounds != 1 else ''} of {seconds:g} s for each contender"
+    each = "" if seconds is None else f" of {seconds:g} s for each contender"
+    turns = f"{rounds} round{'s' if rounds != 1 else ''}{each}"
     return f"{cpu}, load {machine.load}; {versions}. {turns}, in turn; loop {loop}."
