@@ -40,7 +40,6 @@ _MOST_TOGETHER_BYTES: Final = 65_000
 _MOST_BATCH_SEGMENTS: Final = 64
 _PATIENCE_S: Final = 60.0
 _OVERLOAD_BYTES_PER_S: Final = 6e9
-_OVERLOAD_PATIENCE_S: Final = 0.1
 
 
 class ThroughputError(FeedhandlerError):
@@ -188,12 +187,12 @@ def run(rounds: int = 3, seconds: float = 1.0, steps: int = 8, cases: Sequence[C
             "bench throughput: expected two processors, one of them the sender's, found one"
         )
     chosen = tuple(all_cases()) if cases is None else tuple(cases)
-    found: dict[tuple[object, ...], list[Round]] = {case.same_traffic(): [] for case in chosen}
+    measured = {case.same_traffic(): case for case in chosen}
+    found: dict[tuple[object, ...], list[Round]] = {key: [] for key in measured}
     with _Bench(seconds) as bench:
         for _ in range(rounds):
-            for traffic_of, of_case in found.items():
-                case = next(case for case in chosen if case.same_traffic() == traffic_of)
-                of_case.append(bench.round(case, steps, of_case))
+            for key, case in measured.items():
+                found[key].append(bench.round(case, steps, found[key]))
         rows = tuple(_row(case, found[case.same_traffic()]) for case in chosen)
         return Result(
             machine=machine(),
@@ -235,27 +234,48 @@ class _Bench:
             return _outcome(rate, sent, taken)
 
         guess = median(each.limit.rate for each in before) if before else 0.0
-        limit = find(attempt, guess or overload.datagrams_per_s / case.lines, steps)
+        guess = guess or overload.datagrams_per_s / case.lines
+        if guess == 0:
+            raise ThroughputError(f"bench throughput: {case.factor} {case.value}: nothing was received")
+        limit = find(attempt, guess, steps)
         return Round(limit=limit, at_limit=at_limit.get(limit.rate), overload=overload)
 
     def _try(self, case: Case, packets: tuple[sender.Packet, ...], rate: float) -> tuple[sender.Sent, Taken]:
         """Send at a rate, or as fast as it goes, and return what was sent and what was received."""
-        command = [sys.executable, "-m", "feedhandler.bench.throughput_receiver", self._receiving(case)]
+        warm_up = self._warm_up_packets(rate, packets)
+        command = [
+            sys.executable,
+            "-m",
+            "feedhandler.bench.throughput_receiver",
+            self._receiving(case, warm_up),
+        ]
         pipe = subprocess.PIPE
         # Our own program.
         with subprocess.Popen(command, stdin=pipe, stdout=pipe) as receiver:  # noqa: S603
             assert receiver.stdout is not None
-            ports = msgspec.json.decode(receiver.stdout.readline(), type=list[int])
-            sent = self._send(case, packets, rate, ports)
+            told = receiver.stdout.readline()
+            if not told:
+                raise ThroughputError(f"bench throughput: the receiver has failed ({receiver.wait()})")
+            ports = msgspec.json.decode(told, type=list[int])
+            options = self._sending(case, packets, rate, ports, warm_up)
+            with sender.Sending(options) as sending:
+                sent = sending.result()
             answer, _ = receiver.communicate(b"\n")
         if receiver.returncode != 0:
-            raise ThroughputError(f"the receiver has failed with exit code {receiver.returncode}")
+            raise ThroughputError(f"bench throughput: the receiver has failed ({receiver.returncode})")
         taken = msgspec.json.decode(answer, type=Taken)
         _check(packets, taken)
         self.rcvbuf_bytes = taken.rcvbuf_bytes * len(ports)
         return sent, taken
 
-    def _receiving(self, case: Case) -> str:
+    def _warm_up_packets(self, rate: float, packets: tuple[sender.Packet, ...]) -> int:
+        """Return how many packets go before what is measured: whole blocks; and none without a schedule."""
+        if rate == 0 and len(packets) == 1:
+            return 0
+        wanted = int(rate * min(_WARM_UP_S, self._seconds)) + 1
+        return -(-wanted // len(packets)) * len(packets)
+
+    def _receiving(self, case: Case, warm_up: int) -> str:
         protocol = "msgpack"
         if case.blocks is not None:
             file = Path(self._folder.name) / f"segments-{case.blocks.segment_bytes}.toml"
@@ -271,12 +291,13 @@ class _Bench:
             ring=case.ring(),
             batch={} if case.blocks is None else {"max_messages": _MOST_BATCH_SEGMENTS},
             blocks=case.blocks,
+            warm_up_messages=warm_up * _packets(case)[0].messages,
         )
         return msgspec.json.encode(options).decode()
 
-    def _send(
-        self, case: Case, packets: tuple[sender.Packet, ...], rate: float, ports: list[int]
-    ) -> sender.Sent:
+    def _sending(
+        self, case: Case, packets: tuple[sender.Packet, ...], rate: float, ports: list[int], warm_up: int
+    ) -> sender.Options:
         targets = tuple(
             sender.Target(f"127.0.0.1:{port}", index // case.lines) for index, port in enumerate(ports)
         )
@@ -287,14 +308,11 @@ class _Bench:
             rate=rate,
             burst=_together(rate, packets),
             is_joined=True,
-            warm_up=sender.WarmUp(int(rate * min(_WARM_UP_S, self._seconds)) + 1),
+            warm_up=sender.WarmUp(warm_up),
             cpu=self._send_cpu,
             patience_s=_PATIENCE_S,
         )
-        if len(packets) > 1:
-            options = self._listed(options)
-        with sender.Sending(options) as sending:
-            return sending.result()
+        return self._listed(options) if len(packets) > 1 else options
 
     def _listed(self, options: sender.Options) -> sender.Options:
         """Have the packets of a block follow each other, block after block."""
@@ -309,12 +327,10 @@ class _Bench:
         picks = np.tile(np.arange(block_packets, dtype="<u4"), blocks)
         offsets.tofile(folder / "offsets")
         picks.tofile(folder / "picks")
-        whole_blocks = -(-options.warm_up.packets // block_packets)
         return msgspec.structs.replace(
             options,
             schedule=str(folder / "offsets"),
             picks=str(folder / "picks"),
-            warm_up=sender.WarmUp(whole_blocks * block_packets),
             patience_s=options.seconds if is_overload else _PATIENCE_S,
         )
 

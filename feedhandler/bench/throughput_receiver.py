@@ -24,8 +24,6 @@ from feedhandler.config import BatchConfig, ChannelConfig, LineConfig, RingConfi
 from feedhandler.report import Report
 
 _POLL_S: Final = 0.05
-_QUIET_S: Final = 0.1
-"""What comes after such a pause is no warm-up any more: what is measured begins there."""
 _LOOK_S: Final = 0.005
 _LINES: Final = "ABCDEFGH"
 
@@ -47,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         More keys of the configuration.
     blocks
         What the segments make; None where quotes are received.
+    warm_up_messages
+        What is measured begins behind so many.
     """
 
     protocol: str
@@ -58,6 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ring: dict[str, Any] = {}
     batch: dict[str, Any] = {}
     blocks: Blocks | None = None
+    warm_up_messages: int = 0
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,33 +172,33 @@ class Assembly:
 
 
 class _Section:
-    """What is measured: from the first batch behind a warm-up to the last one."""
+    """What is measured: from behind a warm-up to the last batch."""
 
-    def __init__(self, feed: fh.Feed, assembly: Assembly | None) -> None:
-        self._feed, self._assembly = feed, assembly
-        self._began_s = self._ended_s = self._cpu_s = self._ended_cpu_s = 0.0
+    def __init__(self, feed: fh.Feed, assembly: Assembly | None, warm_up_messages: int) -> None:
+        self._feed, self._assembly, self._warm_up_messages = feed, assembly, warm_up_messages
+        self._began_s = self._ended_s = self._looked_s = self._cpu_s = self._ended_cpu_s = 0.0
         self._delivered = self._last_delivered = self._blocks = 0
-        self._before: Report = feed.report()
-        self._looked_s = 0.0
+        self._before: Report | None = None
 
     def on_batch(self, delivered: int) -> None:
         """Take note of a batch, with which so many messages were delivered in all."""
         now = time.perf_counter()
-        if now - self._ended_s > _QUIET_S:
-            self._begin(now, delivered)
+        if self._before is None and self._last_delivered >= self._warm_up_messages:
+            self._before = self._begin(now, delivered)
         self._ended_s, self._last_delivered = now, delivered
         if now - self._looked_s > _LOOK_S:
             self._looked_s, self._ended_cpu_s = now, time.process_time()
 
-    def _begin(self, now: float, delivered: int) -> None:
-        self._began_s, self._cpu_s, self._delivered = now, time.process_time(), delivered
-        self._before = self._feed.report()
-        self._blocks = 0 if self._assembly is None else self._assembly.whole
-        self._looked_s, self._ended_cpu_s = now, self._cpu_s
+    def _begin(self, now: float, delivered: int) -> Report:
+        self._delivered, self._blocks = delivered, 0 if self._assembly is None else self._assembly.whole
+        self._began_s = self._looked_s = now
+        self._cpu_s = self._ended_cpu_s = time.process_time()
+        return self._feed.report()
 
     def taken(self, total: int) -> Taken:
         """Return what was received, with the sum that was made of it."""
         after, blocks = self._feed.report(), self._assembly
+        before = self._before or after
         ledger, sockets = after.ledger, [line.stats for line in after.wire or ()]
         lines = [line for channel in ledger.channels for line in channel.lines]
         ring = after.ring or None
@@ -209,10 +210,10 @@ class _Section:
             dropped_ring_full=sum(line.dropped_ring_full for line in lines),
             drops_read=all(stats.socket_drops_read for stats in sockets),
             is_balanced=ledger.is_balanced,
-            datagrams=after.datagrams - self._before.datagrams,
-            bytes=after.bytes - self._before.bytes,
-            delivered=self._last_delivered - self._delivered,
-            elapsed_s=self._ended_s - self._began_s,
+            datagrams=after.datagrams - before.datagrams,
+            bytes=after.bytes - before.bytes,
+            delivered=self._last_delivered - self._delivered if self._before else 0,
+            elapsed_s=self._ended_s - self._began_s if self._before else 0.0,
             cpu_s=max(self._ended_cpu_s - self._cpu_s, 0.0),
             peak_kib=peak_kib(),
             ring_use=0.0 if ring is None else round(ring.high_water / ring.slots, 4),
@@ -248,7 +249,7 @@ def _config(options: Options) -> fh.Config:
 
 def _receive(feed: fh.Feed, options: Options) -> Taken:
     assembly = None if options.blocks is None else Assembly(options.blocks)
-    section, messages, total = _Section(feed, assembly), 0, 0
+    section, messages, total = _Section(feed, assembly, options.warm_up_messages), 0, 0
     while True:
         batch = feed.poll(_POLL_S)
         if batch is not None:
