@@ -7,6 +7,12 @@ from statistics import median, quantiles
 import msgspec
 
 
+class Round(msgspec.Struct, frozen=True):
+    """What a contender did in one round."""
+
+    messages_per_s: float
+
+
 class Rate(msgspec.Struct, frozen=True):
     """How fast a contender was.
 
@@ -18,11 +24,14 @@ class Rate(msgspec.Struct, frozen=True):
         Distance between the quartiles, as a part of the median.
     ratio
         Median over the rounds of ours to it, in the same round.
+    rounds
+        Each of them.
     """
 
     messages_per_s: float
     spread: float
     ratio: float
+    rounds: tuple[Round, ...] = ()
 
 
 def alternate(
@@ -57,4 +66,5 @@ def _summary(rates: list[float], ours: list[float]) -> Rate:
     low, _, high = quantiles(rates, n=4) if len(rates) > 1 else (rates[0],) * 3
     middle = median(rates)
     ratio = median(mine / theirs for mine, theirs in zip(ours, rates, strict=True))
-    return Rate(round(middle, 1), round((high - low) / middle, 3), round(ratio, 3))
+    rounds = tuple(Round(round(rate, 1)) for rate in rates)
+    return Rate(round(middle, 1), round((high - low) / middle, 3), round(ratio, 3), rounds)

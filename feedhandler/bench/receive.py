@@ -53,6 +53,13 @@ class NoPeerError(FeedhandlerError):
     """A yardstick cannot be built here, or there is no processor for the sender."""
 
 
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contender took in one round."""
+
+    datagrams_per_s: float
+    cpu_ns_per_datagram: float
+
+
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
     """How much of the load a contender took; each figure is the median of the rounds.
 
@@ -70,6 +77,8 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
         Time of all its threads on the processor.
     rss_kib, rss_grown_kib
         Largest resident memory, and by how much it grew in the second half of a round: the most of all.
+    rounds
+        Each of them.
     """
 
     datagrams_per_s: float
@@ -79,6 +88,7 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     cpu_ns_per_datagram: float
     rss_kib: int
     rss_grown_kib: int
+    rounds: tuple[Round, ...] = ()
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +108,8 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
         Until `recvmmsg` returned in the C program; until Python had the batch in ours.
     p50_ratio, p99_9_ratio
         To the C program, in the same round.
+    rounds
+        Percentiles of each of them.
     """
 
     p50_ns: int
@@ -106,6 +118,7 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
     p99_9_ns: int
     p50_ratio: float
     p99_9_ratio: float
+    rounds: tuple[dict[str, int], ...] = ()
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,6 +313,7 @@ def _delay(runs: list[dict[str, int]], by_c: list[dict[str, int]]) -> Delay:
         p99_9_ns=middle("p99_9"),
         p50_ratio=ratio("p50"),
         p99_9_ratio=ratio("p99_9"),
+        rounds=tuple(runs),
     )
 
 
@@ -312,14 +326,21 @@ def _summary(runs: list[Received], counting: list[Received], decoding: list[Rece
         spread=round((high - low) / middle, 3),
         ratio=_ratio(rates, counting),
         ratio_to_decoding=_ratio(rates, decoding),
-        cpu_ns_per_datagram=round(median(run.cpu_s * 1e9 / run.datagrams for run in runs), 1),
+        cpu_ns_per_datagram=median(_cpu_ns(run) for run in runs),
         rss_kib=max(run.rss_kib for run in runs),
         rss_grown_kib=max(run.rss_grown_kib for run in runs),
+        rounds=tuple(
+            Round(datagrams_per_s=round(_rate(run), 1), cpu_ns_per_datagram=_cpu_ns(run)) for run in runs
+        ),
     )
 
 
 def _rate(run: Received) -> float:
     return run.datagrams / run.elapsed_s
+
+
+def _cpu_ns(run: Received) -> float:
+    return round(run.cpu_s * 1e9 / run.datagrams, 1)
 
 
 def _ratio(rates: list[float], others: list[Received]) -> float:

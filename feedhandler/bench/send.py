@@ -31,6 +31,12 @@ _RECORDED: Final = ("239.1.1.1", 20_001)
 Address = tuple[str, int]
 
 
+class Round(msgspec.Struct, frozen=True):
+    """What a contender did in one round."""
+
+    datagrams_per_s: float
+
+
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
     """How fast a contender sent.
 
@@ -43,11 +49,14 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     ratio
         Median over the rounds of its rate to that of the C program that sends the same way, in the same
         round.
+    rounds
+        Each of them.
     """
 
     datagrams_per_s: float
     spread: float
     ratio: float
+    rounds: tuple[Round, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,5 +157,8 @@ def _summary(name: str, rates: Mapping[str, list[float]]) -> Contender:
     middle = median(own)
     ratio = median(mine / theirs for mine, theirs in zip(own, peer, strict=True))
     return Contender(
-        datagrams_per_s=round(middle), spread=round((high - low) / middle, 3), ratio=round(ratio, 3)
+        datagrams_per_s=round(middle),
+        spread=round((high - low) / middle, 3),
+        ratio=round(ratio, 3),
+        rounds=tuple(Round(round(rate)) for rate in own),
     )

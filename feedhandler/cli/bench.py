@@ -11,7 +11,15 @@ from feedhandler.bench import decode as decoding
 from feedhandler.bench import receive as receiving
 from feedhandler.bench import send as sending
 from feedhandler.bench.machine import Machine
-from feedhandler.cli import bench_latency, bench_out, bench_peers, bench_report, options, output
+from feedhandler.cli import (
+    bench_compare,
+    bench_latency,
+    bench_out,
+    bench_peers,
+    bench_report,
+    options,
+    output,
+)
 from feedhandler.cli.bench_files import files
 from feedhandler.cli.bench_header import where
 from feedhandler.cli.bench_throughput import throughput
@@ -23,6 +31,7 @@ app.command()(bench_peers.peers)
 app.command()(bench_report.report)
 app.command()(files)
 app.command()(throughput)
+app.command()(bench_compare.compare)
 
 
 @app.callback()
