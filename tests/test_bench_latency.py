@@ -22,15 +22,14 @@ from feedhandler.bench.latency.run import (
     LatencyError,
     Measured,
     Measurement,
-    Plan,
     Result,
     Round,
     Way,
-    run,
 )
 from feedhandler.bench.latency.tail import curve, merged, stage_of, tail_of
 from feedhandler.bench.machine import Machine
 from feedhandler.bench.sender import Stall
+from feedhandler.cli import main
 from replay.pcap import Datagram, write_pcap
 
 MS = 1_000_000
@@ -281,12 +280,31 @@ def test_what_measuring_costs_is_measured() -> None:
 
 @TWO_CPUS
 @RELEASE
-def test_a_run_measures_every_step_in_every_round(tmp_path: Path) -> None:
-    plan = Plan(rates=(1_000.0,), bursts=((8, 10.0),), rounds=2, seconds=0.2, warm_up_s=0.05)
-    measured = run(plan)
-    result = measured.result
+def test_a_run_measures_every_step_in_every_round_and_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    former, out = tmp_path / "former", tmp_path / "today"
+    kept.keep(measurement(), former)
+    steps = ["--rate", "1000", "--burst", "8", "--every", "10", "--rounds", "1"]
+    steps += ["--seconds", "0.2", "--warm-up", "0.05", "--overlay", str(former)]
+
+    assert main(["bench", "latency", *steps, "--out", str(out), "--json"]) == 0
+
+    result = msgspec.json.decode(capsys.readouterr().out, type=Result)
     assert [step.step.name for step in result.steps] == ["1000-per-s", "8-every-10-ms"]
-    assert all(len(step.rounds) == 2 for step in result.steps)
-    assert len(result.calibration) == 2
-    kept.keep(measured, tmp_path / "kept")
-    assert kept.load(tmp_path / "kept").result == result
+    assert all(len(step.rounds) == 1 for step in result.steps)
+    assert [each.who for each in result.calibration] == ["sender", "callback"]
+    assert kept.load(out).result == result
+    page_of_both = (out / "percentiles.html").read_text()
+    assert "former: 10000-per-s" in page_of_both
+    assert "today: 1000-per-s" in page_of_both
+    assert main(["bench", "latency", *steps]) == 2, "a picture that is not kept"
+
+
+@TWO_CPUS
+@RELEASE
+def test_a_capture_that_is_not_there_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "latency", "--timing", str(tmp_path / "none.pcap")]) == 1
+    assert "none.pcap" in capsys.readouterr().err

@@ -62,7 +62,7 @@ def latency(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; every step has its turn in each.")] = 5,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.1, help="How long a step takes in a round.", show_default="2; a capture: all"),
+        typer.Option(min=0.1, help="How long a step takes in a round.", show_default="3; a capture: all"),
     ] = None,
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds of each step that do not count.")] = 0.3,
     out: Annotated[
@@ -86,6 +86,8 @@ def latency(
     if calibrate:
         _calibrate(Bench(way, sender_wait), as_json=as_json)
         return
+    if overlay and out is None:
+        raise typer.BadParameter("expected --out as well, where the picture is kept", param_hint="--overlay")
     overlays = [kept.load(path) for path in overlay or ()]
     plan = Plan(
         rates=tuple(rate or ()),

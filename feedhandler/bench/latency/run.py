@@ -117,7 +117,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rounds
         Rounds; each step has its turn in each.
     seconds
-        How long a step takes in a round; without it, 2 s, and a capture all of its time.
+        How long a step takes in a round; without it, 3 s, and a capture all of its time.
     warm_up_s
         How long each step is sent before it counts.
     way
@@ -139,7 +139,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def step_s(self) -> float:
         """How long a step takes that is no capture's."""
-        return 2.0 if self.seconds is None else self.seconds
+        return 3.0 if self.seconds is None else self.seconds
 
 
 def run(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Measurement:
@@ -163,10 +163,9 @@ def run(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Measurement
     """
     require_release()
     bench = Bench(plan.way, plan.sender_wait)
-    tell("bench latency: calibration")
-    calibrations = calibrate(bench.measure, seconds=1.2, stalls_s=(0.1,))
     with tempfile.TemporaryDirectory() as folder:
         loads = _loads(plan, Path(folder))
+        calibrations = calibrate(bench.measure, seconds=1.2, stalls_s=(0.1,), tell=tell)
         outcomes: list[list[_Outcome]] = [[] for _ in loads]
         for number in range(plan.rounds):
             for load, so_far in zip(loads, outcomes, strict=True):
