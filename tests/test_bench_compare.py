@@ -9,7 +9,8 @@ import pytest
 
 from feedhandler.bench import receive, send
 from feedhandler.bench.alternate import alternate
-from feedhandler.bench.compare import CompareError, Comparison, compare, figures
+from feedhandler.bench.compare import CompareError, Comparison, compare
+from feedhandler.bench.figures import figures
 from feedhandler.cli import main
 
 MACHINE = {"cpu": "a processor", "core_ghz": 3.5, "load": 0.1, "kernel": "6"}

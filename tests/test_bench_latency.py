@@ -17,15 +17,9 @@ from feedhandler.bench.latency.calibration import Calibration, calibrate
 from feedhandler.bench.latency.curves import Run, curves
 from feedhandler.bench.latency.load import Load, LoadError, as_recorded, at_rate, in_bursts
 from feedhandler.bench.latency.overhead import Overhead, overhead
-from feedhandler.bench.latency.run import (
-    Bench,
-    LatencyError,
-    Measured,
-    Measurement,
-    Result,
-    Round,
-    Way,
-)
+from feedhandler.bench.latency.pair import Pair
+from feedhandler.bench.latency.result import LatencyError, Measured, Result, Round, Way
+from feedhandler.bench.latency.run import Measurement
 from feedhandler.bench.latency.tail import curve, merged, stage_of, tail_of
 from feedhandler.bench.machine import Machine
 from feedhandler.bench.sender import Stall
@@ -129,14 +123,14 @@ def test_more_than_was_injected_is_told_as_disturbed() -> None:
 
 @TWO_CPUS
 def test_a_real_stall_is_not_hidden() -> None:
-    found = calibrated(Bench(Way()).measure, seconds=0.6)
+    found = calibrated(Pair(Way()).measure, seconds=0.6)
     assert [each.who for each in found if each.verdict != "hidden"] == ["sender", "callback"]
 
 
 @TWO_CPUS
 def test_a_real_closed_loop_is_found_out() -> None:
     for _ in range(3):
-        by_sender, _ = calibrated(Bench(Way()).measure, seconds=0.6, closed_loop=True)
+        by_sender, _ = calibrated(Pair(Way()).measure, seconds=0.6, closed_loop=True)
         if by_sender.verdict == "hidden":
             return
     assert by_sender.verdict != "shown"
@@ -146,7 +140,7 @@ def test_a_real_closed_loop_is_found_out() -> None:
 @TWO_CPUS
 def test_every_datagram_is_counted_in_every_stage() -> None:
     for load in (at_rate(2_000, 0.2, 0.05), in_bursts(32, 20, 0.2, 0.05)):
-        outcome = Bench(Way()).outcome(load)
+        outcome = Pair(Way()).outcome(load)
         of_round = outcome.round
         assert (of_round.sent, of_round.received, of_round.lost, of_round.never_sent) == (
             round(load.step.rate * 0.2),

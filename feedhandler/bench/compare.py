@@ -5,7 +5,7 @@ were, with replacement, and the medians compared (bootstrap): the middle part of
 interval of the difference. Only where it does not hold 0 is a difference shown.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, Literal
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 import numpy as np
 
+from feedhandler.bench.figures import figures, is_more_better
 from feedhandler.errors import FeedhandlerError
 
 CONFIDENCE: Final = 0.95
@@ -33,15 +34,6 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
 }
 """What tells a kind of result that does not name itself."""
 
-_HOLDERS: Final = frozenset({"contenders", "cases", "rates", "standings", "stages", "latency_ns"})
-"""What holds several things with names is no part of theirs."""
-
-_PERCENTILES: Final = frozenset({"p50", "p90", "p99", "p99_9", "p99_99", "p99_999", "max"})
-_LESS: Final = frozenset(
-    {"cpu", "cpu_percent", "cpu_ns_per_datagram", "rss_kib", "peak_kib", "lost", "lost_part"}
-)
-_GIVEN: Final = frozenset({"offered_per_s", "sent_per_s", "asked_per_s", "sender_per_s"})
-"""What was sent, which is no figure of who receives."""
 _AMOUNTS: Final = frozenset({"rss_kib", "peak_kib", "lost", "lost_part"})
 """Of these there is less or more; everything else is faster or slower."""
 
@@ -137,16 +129,6 @@ def compare(before: Path, after: Path, confidence: float = CONFIDENCE) -> Compar
     )
 
 
-def figures(result: Mapping[str, Any]) -> Iterator[tuple[str, list[float]]]:
-    """Return the figures of a result of which it keeps each round: names, and a value a round."""
-    for path, rounds in _rounds(result, ()):
-        of_each = [dict(_leaves(each, ())) for each in rounds]
-        for leaf, value in of_each[0].items():
-            values = [each.get(leaf) for each in of_each]
-            if _is_compared((*path, *leaf)) and value is not None and None not in values:
-                yield " / ".join((*path, *leaf)), [float(each) for each in values if each is not None]
-
-
 def _load(path: Path) -> dict[str, Any]:
     file = path / _RESULT if path.is_dir() else path
     try:
@@ -169,61 +151,6 @@ def _kind(result: Mapping[str, Any], path: Path) -> str:
     raise CompareError(
         f"{path}: expected a result of one of {', '.join((*_KINDS, 'latency'))}, found another"
     )
-
-
-def _rounds(of: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
-    """Return everything that keeps its rounds, and where it stands."""
-    if isinstance(of, list):
-        for each in of:
-            yield from _rounds(each, (*path, _label(each)))
-    if not isinstance(of, dict):
-        return
-    rounds = of.get("rounds")
-    if isinstance(rounds, list) and rounds:
-        yield path, rounds
-    for key, value in of.items():
-        if key != "rounds":
-            is_name = not isinstance(value, list) and key not in _HOLDERS
-            yield from _rounds(value, (*path, key) if is_name else path)
-
-
-def _label(of: object) -> str:
-    """Return the name of one of several."""
-    if not isinstance(of, dict):
-        return str(of)
-    for key in ("name", "step", "case"):
-        if key in of:
-            inner = of[key]
-            return _label(inner) if isinstance(inner, dict) and "name" in inner else _shown(inner)
-    told = {key: of[key] for key in ("bytes", "messages", "datagrams_per_s") if isinstance(of.get(key), int)}
-    return _shown(told)
-
-
-def _shown(of: object) -> str:
-    if isinstance(of, dict):
-        return ", ".join(f"{key} {value}" for key, value in of.items() if value is not None)
-    return str(of)
-
-
-def _leaves(of: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:
-    if isinstance(of, dict):
-        for key, value in of.items():
-            yield from _leaves(value, path if key in _HOLDERS else (*path, key))
-    elif isinstance(of, int | float) and not isinstance(of, bool):
-        yield path, of
-
-
-def _is_compared(path: tuple[str, ...]) -> bool:
-    """Whether a value is better where it is more, or less, as its name says."""
-    return path[-1] not in _GIVEN and (_is_more_better(path[-1]) or _is_less_better(path[-1]))
-
-
-def _is_more_better(name: str) -> bool:
-    return name.endswith(("_per_s", "_per_cpu_s"))
-
-
-def _is_less_better(name: str) -> bool:
-    return name in _LESS or name in _PERCENTILES or name.endswith("_ns")
 
 
 def _figure(
@@ -260,7 +187,7 @@ def _verdict(name: str, low: float, high: float) -> Verdict:
     is_more = low > 0
     if name in _AMOUNTS:
         return "more" if is_more else "less"
-    return "faster" if is_more == _is_more_better(name) else "slower"
+    return "faster" if is_more == is_more_better(name) else "slower"
 
 
 def _machines(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

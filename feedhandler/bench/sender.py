@@ -31,6 +31,10 @@ _NS_PER_S = 1_000_000_000
 _STOP_S = 5.0
 
 
+Waiting = Literal["busy", "spin", "sleep"]
+"""How the sender waits for a packet's time."""
+
+
 class SenderError(FeedhandlerError):
     """The sender has ended without having sent."""
 
@@ -143,7 +147,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: WarmUp = WarmUp(0, 0.0)
     is_joined: bool = False
     cpu: int | None = None
-    wait: Literal["busy", "spin", "sleep"] = "spin"
+    wait: Waiting = "spin"
     patience_s: float = 2.0
     interface: str | None = None
     multicast_ttl: int = 0

@@ -13,7 +13,9 @@ from feedhandler.bench.latency import run as measuring
 from feedhandler.bench.latency.calibration import Calibration
 from feedhandler.bench.latency.calibration import calibrate as inject
 from feedhandler.bench.latency.overhead import overhead
-from feedhandler.bench.latency.run import Bench, Measured, Plan, Result, Way
+from feedhandler.bench.latency.pair import Pair
+from feedhandler.bench.latency.result import Measured, Result, Way
+from feedhandler.bench.latency.run import Plan
 from feedhandler.bench.latency.words import (
     COLUMNS,
     calibration_rows,
@@ -24,6 +26,7 @@ from feedhandler.bench.latency.words import (
     title_of,
 )
 from feedhandler.bench.machine import require_release
+from feedhandler.bench.sender import Waiting
 from feedhandler.cli import options, output
 from feedhandler.cli.tables import facts, plain_table
 from feedhandler.config import Backend, Wait
@@ -57,7 +60,7 @@ def latency(
     backend: Annotated[Backend, typer.Option(help="How datagrams are taken from it.")] = "recvmmsg",
     wait: Annotated[Wait, typer.Option(help="What a thread does that has nothing to do.")] = "block",
     sender_wait: Annotated[
-        Literal["busy", "spin", "sleep"], typer.Option(help="How the sender waits for a datagram's time.")
+        Waiting, typer.Option(help="How the sender waits for a datagram's time.")
     ] = "spin",
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; every step has its turn in each.")] = 5,
     seconds: Annotated[
@@ -84,7 +87,7 @@ def latency(
     """
     way = Way(mode=mode, backend=backend, wait=wait)
     if calibrate:
-        _calibrate(Bench(way, sender_wait), as_json=as_json)
+        _calibrate(Pair(way, sender_wait), as_json=as_json)
         return
     if overlay and out is None:
         raise typer.BadParameter("expected --out as well, where the picture is kept", param_hint="--overlay")
@@ -107,10 +110,10 @@ def latency(
     output.result(msgspec.to_builtins(measured.result), _shown(measured.result), as_json=as_json)
 
 
-def _calibrate(bench: Bench, *, as_json: bool) -> None:
+def _calibrate(pair: Pair, *, as_json: bool) -> None:
     require_release()
     with output.working("bench latency --calibrate"):
-        found = inject(bench.measure, seconds=_CALIBRATED_S, stalls_s=_STALLS_S)
+        found = inject(pair.measure, seconds=_CALIBRATED_S, stalls_s=_STALLS_S)
         costs = overhead()
     shown = Group(_calibration(found), facts(overhead_row(costs)))
     output.result({"calibration": msgspec.to_builtins(found)}, shown, as_json=as_json)

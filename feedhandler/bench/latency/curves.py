@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from feedhandler.bench.latency.run import CORRECTED, UNCORRECTED, Result
+from feedhandler.bench.latency.result import CORRECTED, UNCORRECTED, Result
 from feedhandler.bench.latency.tail import curve
 
 COLORS: Final = ("#0b6e99", "#c8553d", "#5b8c5a", "#8d6cab", "#b08900", "#4a4e54", "#d16ba5", "#00838f")

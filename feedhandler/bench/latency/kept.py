@@ -14,7 +14,8 @@ import msgspec
 
 from feedhandler.bench.latency import page, plot
 from feedhandler.bench.latency.curves import Run, curves
-from feedhandler.bench.latency.run import LatencyError, Measured, Measurement, Result
+from feedhandler.bench.latency.result import LatencyError, Measured, Result
+from feedhandler.bench.latency.run import Measurement
 from feedhandler.errors import SinkError
 
 RESULT: Final = "result.json"

@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from feedhandler.bench.latency.curves import TITLE, Curve
-from feedhandler.bench.latency.run import Measured, Result
+from feedhandler.bench.latency.result import Measured, Result
 from feedhandler.bench.latency.svg import figure
 from feedhandler.bench.latency.words import (
     COLUMNS,

@@ -5,7 +5,7 @@ from typing import Final
 
 from feedhandler.bench.latency.calibration import Calibration
 from feedhandler.bench.latency.overhead import Overhead
-from feedhandler.bench.latency.run import CORRECTED, LATE, UNCORRECTED, Measured, Result
+from feedhandler.bench.latency.result import CORRECTED, LATE, UNCORRECTED, Measured, Result
 from feedhandler.bench.latency.tail import PERCENTILES, Tail
 
 COLUMNS: Final = ("µs", "p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "max", "count")
