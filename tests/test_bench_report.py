@@ -4,10 +4,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from loads import sent
 
 from feedhandler.bench import decode, receive, send, standings
 from feedhandler.bench.alternate import Rate
-from feedhandler.bench.contender import OURS, Sent, Turn, payload
+from feedhandler.bench.contender import OURS, Turn, payload
 from feedhandler.bench.machine import Machine
 from feedhandler.bench.receiver import Received
 from feedhandler.bench.report import page
@@ -40,7 +41,7 @@ def turn(datagrams: int, p99_9_ns: int, *, lost: int = 0) -> Turn:
         first_sequence=1,
         last_sequence=1 + 7 * (datagrams + lost - 1),
     )
-    return Turn(received, Sent(1_000, 1.0, {"p99_9": 5_000}))
+    return Turn(received, sent(packets=1_000, late_ns=5_000))
 
 
 def peers_result(processor_share: float = 1.0) -> standings.Result:

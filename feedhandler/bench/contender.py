@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import msgpack
 import msgspec
 
-from feedhandler.bench import peers
-from feedhandler.bench.receive import NoPeerError, packet
+from feedhandler.bench import material, peers, sender
+from feedhandler.bench.receive import NoPeerError
 from feedhandler.bench.receiver import Options, Received
 from feedhandler.errors import FeedhandlerError
 
@@ -33,23 +33,17 @@ RCVBUF_BYTES: Final = 4 << 20
 SINGLE_PER_S: Final = 1e9
 """A rate that nobody can send at: datagrams go one by one, as fast as the kernel takes them."""
 
+_EVER_S: Final = 3_600.0
+"""How late the sender may be: what is late counts as late, and nothing is given up."""
 _GRACE_S: Final = 1.5
 _PATIENCE_S: Final = 15.0
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """What the sender says of itself: how late it was with a datagram, percentiles among them ``p99_9``."""
-
-    sent: int
-    elapsed_s: float
-    late_ns: dict[str, int]
 
 
 class Turn(NamedTuple):
     """One turn of a contender: what it received, and what the sender says."""
 
     received: Received
-    sent: Sent
+    sent: sender.Sent
 
 
 class ContenderFailedError(FeedhandlerError):
@@ -61,31 +55,33 @@ class Payload(NamedTuple):
 
     Parameters
     ----------
-    content
-        Its bytes.
-    messages
-        Quotes in it.
+    packet
+        What the sender makes it of.
     ask_sizes
-        The sum of their ask sizes.
-    sequence_offset, send_time_offset
-        Where the eight bytes of each stand.
+        The sum of its quotes' ask sizes.
     """
 
-    content: bytes
-    messages: int
+    packet: sender.Packet
     ask_sizes: int
-    sequence_offset: int
-    send_time_offset: int
+
+    @property
+    def content(self) -> bytes:
+        """Its bytes."""
+        return self.packet.content
+
+    @property
+    def messages(self) -> int:
+        """Quotes in it."""
+        return self.packet.messages
 
 
 def payload(messages: int) -> Payload:
     """Return a datagram of so many quotes."""
-    content, sequence_offset = packet(messages)
+    packet = material.quotes_packet(messages)
     unpacker = msgpack.Unpacker()
-    unpacker.feed(content)
+    unpacker.feed(packet.content)
     _, *quotes = unpacker
-    send_time_offset = sequence_offset + 8 + len(msgpack.packb(messages)) + 1
-    return Payload(content, messages, sum(quote[5] for quote in quotes), sequence_offset, send_time_offset)
+    return Payload(packet, sum(quote[5] for quote in quotes))
 
 
 class Course:
@@ -94,25 +90,22 @@ class Course:
     Parameters
     ----------
     folder
-        Where the sender is built, and the datagram laid.
+        Where ours is started.
     warmup_s, seconds
         How long a contender receives before it counts, and while it does.
 
     Raises
     ------
     NoPeerError
-        The sender cannot be built, or there is no second processor.
+        There is no second processor.
     """
 
     def __init__(self, folder: Path, warmup_s: float, seconds: float) -> None:
-        cpus, sender = sorted(os.sched_getaffinity(0)), peers.build_c("send", folder)
+        cpus = sorted(os.sched_getaffinity(0))
         if len(cpus) < 2:
             raise NoPeerError("bench peers: expected two processors, one of them for the sender, found one")
-        if sender is None:
-            raise NoPeerError("bench peers: expected a C compiler (cc) and a checkout, found none")
         self._receive_cpu, self._send_cpu = cpus[0], cpus[1]
-        self._folder, self._sender = folder, sender
-        self._warmup_s, self._seconds = warmup_s, seconds
+        self._folder, self._warmup_s, self._seconds = folder, warmup_s, seconds
 
     def run(self, name: str, load: Payload, rate_per_s: float) -> Turn:
         """Let a contender receive, and return what it and the sender say.
@@ -135,8 +128,8 @@ class Course:
         command, place = self._ours(name) if name in OURS else self._peer(name)
         try:
             with self._started(command, place) as receiver:
-                answer, complaint, sent = self._converse(receiver, load, rate_per_s)
-            turn = Turn(msgspec.json.decode(answer, type=Received), msgspec.json.decode(sent, type=Sent))
+                answer, complaint, told = self._converse(receiver, load, rate_per_s)
+            received = msgspec.json.decode(answer, type=Received)
         except subprocess.TimeoutExpired as error:
             raise ContenderFailedError(f"{name}: expected an answer, found none in time") from error
         except OSError as error:
@@ -145,8 +138,9 @@ class Course:
             last = complaint.strip().splitlines()[-1:]
             found = " ".join(last) or answer.strip() or "nothing"
             raise ContenderFailedError(f"{name}: expected an answer, found {found}") from error
-        _check(name, turn.received, load)
-        return turn
+        _check(name, received, load)
+        assert told is not None
+        return Turn(received, told)
 
     @contextmanager
     def _started(self, command: list[str], place: Path) -> Iterator[subprocess.Popen[str]]:
@@ -163,20 +157,17 @@ class Course:
 
     def _converse(
         self, receiver: subprocess.Popen[str], load: Payload, rate_per_s: float
-    ) -> tuple[str, str, str]:
-        """Send to a receiver until it has had enough; return its answer, complaints, and the sender's."""
+    ) -> tuple[str, str, sender.Sent | None]:
+        """Send to a receiver until it has had enough; return its answer, complaints, and what was sent."""
         assert receiver.stdout is not None
         port = receiver.stdout.readline().strip()
         if not port:
-            return (*receiver.communicate(timeout=_PATIENCE_S), "")
+            return (*receiver.communicate(timeout=_PATIENCE_S), None)
         seconds = self._warmup_s + self._seconds
-        send = self._send(port, load, rate_per_s, seconds + _GRACE_S)
-        with subprocess.Popen(send, text=True, stdout=subprocess.PIPE) as sender:  # noqa: S603 — our own program
-            try:
-                answer, complaint = receiver.communicate(timeout=seconds + _PATIENCE_S)
-            finally:
-                sender.terminate()
-            return answer, complaint, sender.communicate()[0]
+        with sender.Sending(self._load(port, load, rate_per_s, seconds + _GRACE_S)) as sending:
+            answer, complaint = receiver.communicate(timeout=seconds + _PATIENCE_S)
+            sending.stop()
+            return answer, complaint, sending.result()
 
     def _peer(self, name: str) -> tuple[list[str], Path]:
         told = (str(self._warmup_s), str(self._seconds), str(RCVBUF_BYTES))
@@ -194,12 +185,15 @@ class Course:
         module = "feedhandler.bench.receiver"
         return [sys.executable, "-m", module, msgspec.json.encode(options).decode()], self._folder
 
-    def _send(self, port: str, load: Payload, rate_per_s: float, seconds: float) -> list[str]:
-        file = self._folder / "datagram"
-        file.write_bytes(load.content)
-        what = (str(file), str(load.sequence_offset), str(load.messages))
-        how = (str(seconds), str(rate_per_s), str(self._send_cpu), str(load.send_time_offset))
-        return [str(self._sender), f"127.0.0.1:{port}", *what, *how]
+    def _load(self, port: str, load: Payload, rate_per_s: float, seconds: float) -> sender.Options:
+        return sender.Options(
+            targets=(sender.Target(f"127.0.0.1:{port}"),),
+            packets=(load.packet,),
+            seconds=seconds,
+            rate=rate_per_s,
+            cpu=self._send_cpu,
+            patience_s=_EVER_S,
+        )
 
 
 @contextmanager

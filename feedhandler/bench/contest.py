@@ -75,7 +75,7 @@ def run(
     DebugBuildError
         The Rust module is a debug build.
     NoPeerError
-        There is no C compiler, which the sender needs, or no second processor.
+        There is no second processor.
     UnknownContenderError
         One of `only` is nobody's name.
     """

@@ -46,6 +46,16 @@ class Spread(msgspec.Struct, frozen=True):
     high: float
 
 
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """How a contender did in one round."""
+
+    messages_per_s: float
+    messages_per_cpu_s: float
+    lost: float
+    p50_ns: int
+    p99_9_ns: int
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How a contender did; each figure is the median over the rounds.
 
@@ -70,6 +80,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         How many times the messages that ours delivered in the same round; None of ours itself.
     ours_is_later
         How many times as late ours was at p99.9 in the same round; None of ours itself.
+    rounds
+        Each of them.
     """
 
     messages_per_s: Spread
@@ -82,6 +94,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     p99_9_ns: Spread
     ours_is_faster: Spread
     ours_is_later: Spread
+    rounds: tuple[Round, ...] = ()
 
     @property
     def kept_up(self) -> bool:
@@ -205,7 +218,8 @@ def offer(name: str, asked_per_s: int | None, load: Payload, turns: Mapping[str,
     """Sum up the turns of all contenders at one rate."""
     runs = {each: [turn.received for turn in of] for each, of in turns.items()}
     rates = [sent(each, load) / each.elapsed_s for of in runs.values() for each in of]
-    late_ns = [turn.sent.late_ns["p99_9"] for of in turns.values() for turn in of]
+    late = (turn.sent.lateness_ns for of in turns.values() for turn in of)
+    late_ns = [int(each.get_value_at_percentile(99.9)) for each in late]
     return Offer(
         name=name,
         asked_per_s=asked_per_s,
@@ -239,6 +253,18 @@ def _standing(
         p99_9_ns=_spread([each["p99_9"] for each in latencies]),
         ours_is_faster=_ratio(_rate, all_runs[FOR_THROUGHPUT], runs),
         ours_is_later=_ratio(_p99_9, all_runs[FOR_LATENCY], runs),
+        rounds=tuple(_round(run, load) for run in runs),
+    )
+
+
+def _round(run: Received, load: Payload) -> Round:
+    latency_ns = run.latency_ns or {}
+    return Round(
+        messages_per_s=round(_rate(run), 1),
+        messages_per_cpu_s=round(run.messages / run.cpu_s, 1),
+        lost=round(lost(run, load), 5),
+        p50_ns=latency_ns["p50"],
+        p99_9_ns=latency_ns["p99_9"],
     )
 
 
