@@ -52,6 +52,7 @@ bench: build peers  ## measure decoding, receiving and sending, alone and agains
 	$(BIN)/feedhandler bench send --out $(RESULTS)/send.json
 	$(BIN)/feedhandler bench peers --out $(RESULTS)/peers.json
 	$(BIN)/feedhandler bench throughput --out $(RESULTS)/throughput.json
+	$(BIN)/feedhandler bench latency --out $(RESULTS)/latency.json
 
 bench-report: build  ## draw docs/benchmarks.md, its plots and README's table from the results that are kept
 	$(BIN)/feedhandler bench report

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import latencies
 import msgspec
 import pytest
 from loads import sent
@@ -88,6 +89,7 @@ def other_results() -> dict[str, msgspec.Struct]:
     load = receive.Load(messages=6, bytes=191, contenders={"C, counts": contender})
     sender = send.Contender(datagrams_per_s=1e6, spread=0.1, ratio=1.0)
     return {
+        "latency": latencies.measurement().result,
         "decode": decode.Result(MACHINE, 5, 0.3, {"msgpack_quotes": case}),
         "receive": receive.Result(machine=MACHINE, rounds=5, seconds=1.0, loads=(load,), paces=()),
         "send": send.Result(
@@ -117,9 +119,13 @@ def test_every_kind_has_its_section_and_plots(tmp_path: Path, readme: Path) -> N
     text = (tmp_path / "docs" / "benchmarks.md").read_text()
     assert [f"## {kind.title}" in text for kind in KINDS] == [True] * len(KINDS)
     plots = {path.name: path.read_bytes()[:4] for path in written if path.suffix == ".png"}
-    assert plots == dict.fromkeys(["peers-overload.png", "peers-7.png", "decode.png"], b"\x89PNG")
+    assert plots == dict.fromkeys(
+        ["peers-overload.png", "peers-7.png", "latency.png", "decode.png"], b"\x89PNG"
+    )
     assert all(f"](benchmarks/{name})" in text for name in plots)
     assert "a processor, 2 cores at 3.5 GHz" in text
+    assert "| corrected: due → Python | 1,500.2 |" in text
+    assert "| sender stalls for 100 ms 2 times in 1.2 s | p99 | 94.0 ms |" in text
 
 
 def test_the_page_says_who_lost_who_was_not_built_and_which_goal_is_missed(

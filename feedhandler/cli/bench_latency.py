@@ -27,7 +27,7 @@ from feedhandler.bench.latency.words import (
 )
 from feedhandler.bench.machine import require_release
 from feedhandler.bench.sender import Waiting
-from feedhandler.cli import options, output
+from feedhandler.cli import bench_out, options, output
 from feedhandler.cli.tables import facts, plain_table
 from feedhandler.config import Backend, Wait
 
@@ -70,7 +70,10 @@ def latency(
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds of each step that do not count.")] = 0.3,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the result, .hlog files and pictures.", show_default=False),
+        typer.Option(
+            help="Folder for result, .hlog files and pictures; or X.json for the result alone.",
+            show_default=False,
+        ),
     ] = None,
     overlay: Annotated[
         list[Path] | None,
@@ -89,8 +92,8 @@ def latency(
     if calibrate:
         _calibrate(Pair(way, sender_wait), as_json=as_json)
         return
-    if overlay and out is None:
-        raise typer.BadParameter("expected --out as well, where the picture is kept", param_hint="--overlay")
+    if overlay and (out is None or out.suffix == ".json"):
+        raise typer.BadParameter("expected --out FOLDER as well, for the picture", param_hint="--overlay")
     overlays = [kept.load(path) for path in overlay or ()]
     plan = Plan(
         rates=tuple(rate or ()),
@@ -105,8 +108,10 @@ def latency(
     )
     with output.working("bench latency"):
         measured = measuring.run(plan)
-    if out is not None:
+    if out is not None and out.suffix != ".json":
         kept.keep(measured, out, overlays)
+    else:
+        bench_out.keep(measured.result, out)
     output.result(msgspec.to_builtins(measured.result), _shown(measured.result), as_json=as_json)
 
 

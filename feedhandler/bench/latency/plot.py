@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from feedhandler.bench.latency.curves import TICKS, TITLE, X_LABEL, Y_LABEL, Curve, amount, spans
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _INCHES, _DOTS_PER_INCH = (11.0, 5.5), 120
 
@@ -14,22 +18,25 @@ def is_possible() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def save(curves: Sequence[Curve], to: str | PathLike[str], title: str = TITLE) -> None:
-    """Write curves to a PNG file.
+def save(curves: Sequence[Curve], to: str | PathLike[str]) -> None:
+    """Write curves to a PNG file."""
+    figure(curves).savefig(to, format="png", metadata={"Software": None})
+
+
+def figure(curves: Sequence[Curve], title: str = TITLE) -> "Figure":
+    """Draw curves.
 
     Parameters
     ----------
     curves
         What is drawn.
-    to
-        The file.
     title
         What stands above.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 — an optional extra
 
-    figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
-    axes = figure.add_subplot()
+    drawn = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
+    axes = drawn.add_subplot()
     for curve in curves:
         xs, ys = zip(*curve.points, strict=True)
         style = "solid" if curve.is_corrected else (0, (3, 2))
@@ -46,4 +53,4 @@ def save(curves: Sequence[Curve], to: str | PathLike[str], title: str = TITLE) -
     axes.grid(alpha=0.3)
     if curves:
         axes.legend(loc="upper left", fontsize="small", frameon=False)
-    figure.savefig(to, format="png", metadata={"Software": None})
+    return drawn

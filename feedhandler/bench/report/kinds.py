@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from feedhandler.bench.report import decode, files, peers, receive, send, throughput
+from feedhandler.bench.report import decode, files, latency, peers, receive, send, throughput
 from feedhandler.bench.report.section import Kind
 
 KINDS: Final = (
     Kind("peers", "Beside receivers in other languages", peers.render),
+    Kind("latency", "How late Python has a message", latency.render),
     Kind("receive", "From the socket to Python, beside C programs that count and decode", receive.render),
     Kind("throughput", "The receive limit, and overload", throughput.render),
     Kind("decode", "Decoding", decode.render),
