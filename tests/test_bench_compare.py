@@ -140,6 +140,17 @@ def test_benchmarks_keep_the_rounds_of_their_figures() -> None:
         "bytes 191, messages 6 / ours / datagrams_per_s": [1.0] * 5,
         "bytes 191, messages 6 / ours / cpu_ns_per_datagram": [2.0] * 5,
     }
+    files = {"contenders": {"ours": {"gb_per_s": 1.0, "rounds_gb_per_s": [1.0, 2.0]}}, "part_bytes": 1}
+    assert dict(figures(files)) == {"ours / gb_per_s": [1.0, 2.0]}
+    limit = {
+        "limit": {"rate": 3e5, "tries": [{"rate": 4e5}]},
+        "overload": {"offered_per_s": 1.0, "lost_part": 0.1},
+    }
+    throughput = {"rows": [{"case": {"factor": "bytes", "value": "1 KB", "wire": "gro"}, "rounds": [limit]}]}
+    assert dict(figures(throughput)) == {
+        "bytes 1 KB / limit / rate": [3e5],
+        "bytes 1 KB / overload / lost_part": [0.1],
+    }
     sent = send.Contender(datagrams_per_s=1.0, spread=0.0, ratio=1.0, rounds=(send.Round(1.0),))
     assert dict(figures({"contenders": {"C": as_json(sent)}})) == {"C / datagrams_per_s": [1.0]}
 

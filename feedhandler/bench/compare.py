@@ -30,6 +30,7 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
     "receive": frozenset({"loads", "paces"}),
     "peers": frozenset({"sizes", "goals"}),
     "throughput": frozenset({"rows", "steps"}),
+    "files": frozenset({"contenders", "part_bytes"}),
     "send": frozenset({"contenders", "bytes"}),
 }
 """What tells a kind of result that does not name itself."""
