@@ -41,10 +41,10 @@ def _load(datagrams_per_s: float, **more: float) -> throughput.Load:
 
 def _row(case: Case, limit: Limit) -> throughput.Row:
     overload = _load(600_000, lost_part=0.25, dropped_socket_buffer=100_000)
-    at_limit = _load(limit.rate) if limit.rate > 0 else None
+    at_limit = _load(round(limit.rate)) if limit.rate > 0 else None
     return throughput.Row(
         case=case,
-        limit_per_s=limit.rate,
+        limit_per_s=round(limit.rate),
         limit_spread=0.05,
         is_the_senders=limit.is_the_senders,
         delivered_per_s=overload.datagrams_per_s,
@@ -57,7 +57,7 @@ def _row(case: Case, limit: Limit) -> throughput.Row:
 
 def test_limits_are_shown_with_what_they_are_worth() -> None:
     pytest.importorskip("matplotlib")
-    found = Limit(500_000, 520_000, is_the_senders=False, tries=(Try(500_000, "whole"),))
+    found = Limit(500_000.4, 520_000, is_the_senders=False, tries=(Try(500_000, "whole"),))
     rows = (
         _row(Case(factor="size", value="200"), found),
         _row(Case(factor="size", value="64"), msgspec.structs.replace(found, is_the_senders=True)),

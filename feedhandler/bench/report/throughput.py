@@ -68,5 +68,5 @@ def under_overload(row: Row) -> tuple[str, ...]:
 
 def _bar(row: Row) -> Bar:
     value, sign = row.limit_per_s / 1e3, "> " if row.is_the_senders else ""
-    limits = [each.limit.rate * row.case.lines / 1e3 for each in row.rounds]
+    limits = [value, *(each.limit.rate * row.case.lines / 1e3 for each in row.rounds)]
     return Bar(row.case.value, value, min(limits), max(limits), f"{sign}{value:,.0f}", is_ours=True)
