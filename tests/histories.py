@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from oracle_arbitrate import Arrival, Packet
 
 SPACING_NS = 100
 GRACE_NS = 1_000
+UNDAMAGED = 20
 
 Sent = tuple[int, Packet]
 """When a packet was sent, and the packet."""
@@ -48,7 +49,9 @@ class Trouble:
 def histories(seed: int, count: int) -> Iterator[History]:
     """Yield histories of all kinds, the same for the same seed."""
     chance = random.Random(seed)
-    kinds = [plain] * 8 + [midway] * 3 + [wrapping] * 3 + [two_sessions] * 3 + [restarting] * 3
+    kinds = (
+        [plain] * 8 + [midway] * 3 + [wrapping] * 3 + [two_sessions] * 3 + [restarting] * 3 + [damaged] * 5
+    )
     for _ in range(count):
         yield chance.choice(kinds)(chance)
 
@@ -84,6 +87,33 @@ def restarting(chance: random.Random) -> History:
     first = chance.randrange(5_000, 10_000)
     ranges = [Range(1, first, first + chance.randrange(61, 90)), Range(1, 1, chance.randrange(20, 60))]
     return played(chance, "restarting", ranges, in_order)
+
+
+def damaged(chance: random.Random) -> History:
+    """One session, some of whose packets, but the first, come with headers that say that they are others."""
+    history = played(chance, "damaged", [Range(1, 9_000, 9_000 + chance.randrange(60, 200))], little_trouble)
+    share = chance.choice((0.02, 0.1))
+    arrivals, far = list(history.arrivals), [5_000, 20_000]
+    for at in range(UNDAMAGED, len(arrivals)):
+        if chance.random() < share:
+            # Two that are as far away could well agree with each other.
+            by = far.pop() if far and chance.random() < 0.2 else chance.choice((-30, -3, 2, 5, 11, 40, 900))
+            arrivals[at] = lying(chance, arrivals[at], by)
+    return replace(history, arrivals=tuple(arrivals))
+
+
+def lying(chance: random.Random, arrival: Arrival, by: int) -> Arrival:
+    """Return an arrival whose header has another session, or another number."""
+    packet = arrival.packet
+    content, units = packet.first, packet.end - packet.first
+    first = content + by
+    if chance.random() < 0.3:
+        return replace(arrival, packet=replace(packet, session=chance.randrange(2, 1 << 16), content=content))
+    return replace(arrival, packet=replace(packet, first=first, end=first + units, content=content))
+
+
+def little_trouble(chance: random.Random) -> Trouble:
+    return replace(little_delay(chance), lag_ns=chance.choice((0, 0, 50, 800)))
 
 
 def any_trouble(chance: random.Random) -> Trouble:

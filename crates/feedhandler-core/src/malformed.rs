@@ -20,8 +20,10 @@ pub enum Reason {
     CountTooSmall,
     /// The datagram was larger than the ring's slot and was cut off.
     DatagramCutOff,
-    /// One stray packet was far ahead of the sequence that went on without it.
+    /// One stray packet was ahead of the sequence that went on without it.
     ImplausibleSequence,
+    /// One stray packet was of a session that nothing else was of.
+    ImplausibleSession,
     /// A packet of one more unit than can be told apart.
     TooManyUnits,
     /// A message is shorter than its type's fields.
@@ -59,6 +61,7 @@ impl Reason {
             Self::CountTooSmall => "count_too_small",
             Self::DatagramCutOff => "datagram_cut_off",
             Self::ImplausibleSequence => "implausible_sequence",
+            Self::ImplausibleSession => "implausible_session",
             Self::TooManyUnits => "too_many_units",
             Self::MessageTooShort => "message_too_short",
             Self::GroupCount => "group_count",

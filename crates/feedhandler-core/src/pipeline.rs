@@ -418,6 +418,9 @@ impl Pipeline {
     /// Nothing more will come: what waits is delivered, and what it waited for is lost.
     pub fn finish(&mut self) {
         for channel in 0..self.channels.len() {
+            while let Some(step) = self.channels[channel].arbiter.conclude(self.looked_at_ns) {
+                self.take_step(channel, step);
+            }
             self.settle(channel, self.looked_at_ns);
             self.channels[channel].arbiter.finish();
             self.flush_events(channel);
@@ -471,6 +474,7 @@ impl Pipeline {
             Verdict::Deliver { skip } => self.deliver(from, packet, skip),
             Verdict::Hold => self.hold(from, packet),
             Verdict::Doubt => self.doubt(from, packet),
+            Verdict::Claim => self.claim(from, packet),
             Verdict::Unsequenced => self.deliver_unsequenced(from, packet),
             Verdict::Duplicate => self.count_copy(from, packet),
             Verdict::Stale => self.line(from).stale += 1,
@@ -493,6 +497,8 @@ impl Pipeline {
             self.check_opening(from, packet)?;
             self.settle(from.channel, from.ts_ns);
             self.open(from, packet);
+            // What waited for this packet comes in front of it.
+            self.step(from.channel);
             verdict = self.channels[from.channel].arbiter.judge(from.line, packet, from.ts_ns, &mut self.events);
         }
         if let Verdict::Deliver { .. } = verdict
@@ -636,6 +642,30 @@ impl Pipeline {
         }
     }
 
+    #[cold]
+    fn claim(&mut self, from: Origin, packet: &Packet<'_>) {
+        let checked = self.check(packet);
+        let arbiter = &mut self.channels[from.channel].arbiter;
+        match checked {
+            Ok(()) => {
+                arbiter.claim(from.line, packet, from.ts_ns, from.ts_recv_ns);
+                self.line(from).pending += 1;
+            }
+            Err(reason) => {
+                arbiter.unusable_claim(packet);
+                self.refuse(from, reason, packet.payload.bytes());
+            }
+        }
+    }
+
+    /// A packet of another session is believed although nothing else has come.
+    #[cold]
+    fn open_claimed(&mut self, channel: usize, line: usize, session: SessionId, sequence: u64) {
+        let from = Origin { channel, line, ts_ns: self.looked_at_ns, ts_recv_ns: self.looked_at_ns };
+        self.settle(channel, from.ts_ns);
+        self.open(from, &Packet { session, ..file_header(sequence) });
+    }
+
     /// A line has started again, and is quiet: the session begins anew with what it has brought.
     #[cold]
     fn restart(&mut self, channel: usize, line: usize) {
@@ -653,6 +683,7 @@ impl Pipeline {
         match step {
             Step::Gap => {}
             Step::Restart { line } => self.restart(channel, line),
+            Step::Open { line, session, sequence } => self.open_claimed(channel, line, session, sequence),
             Step::Release { held, skip } => {
                 self.release(origin(&held), &held, skip);
                 self.channels[channel].arbiter.recycle(held);
@@ -663,12 +694,15 @@ impl Pipeline {
                 counters.duplicate += 1;
                 self.channels[channel].arbiter.recycle(held);
             }
-            Step::Stray(held) => {
-                self.line(origin(&held)).pending -= 1;
-                self.refuse(origin(&held), Reason::ImplausibleSequence, held.payload().bytes());
-                self.channels[channel].arbiter.recycle(held);
-            }
+            Step::Stray(held) => self.refuse_held(origin(&held), Reason::ImplausibleSequence, held),
+            Step::StraySession(held) => self.refuse_held(origin(&held), Reason::ImplausibleSession, held),
         }
+    }
+
+    fn refuse_held(&mut self, from: Origin, reason: Reason, held: Held) {
+        self.line(from).pending -= 1;
+        self.refuse(from, reason, held.payload().bytes());
+        self.channels[from.channel].arbiter.recycle(held);
     }
 
     fn release(&mut self, from: Origin, held: &Held, skip: u64) {

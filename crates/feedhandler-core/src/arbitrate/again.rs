@@ -239,7 +239,7 @@ impl Arbiter {
             if line.epoch != self.epoch {
                 line.enter(self.epoch, session.id);
             }
-            line.move_to(held.first, held.end, Verdict::Doubt, held.ts_ns);
+            line.move_to(held.first, held.end, session.next, Verdict::Doubt, held.ts_ns);
             self.coverage.bring(usize::from(held.line), held.first, held.end, session.next);
             self.window.put(held);
         }

@@ -1,6 +1,8 @@
 //! Holes in the sequence: noticed, waited for, filled, or declared lost.
 
 use super::session::session_start;
+use super::window::Doubt;
+use super::witness::Behind;
 use super::{Arbiter, Held, Step};
 use crate::event::{Cause, Event, EventKind};
 
@@ -32,6 +34,11 @@ impl Arbiter {
         {
             return Some(step);
         }
+        if !self.claims.is_empty()
+            && let Some(step) = self.step_claims(now_ns, false)
+        {
+            return Some(step);
+        }
         self.step_after(self.grace_ns(), now_ns, events)
     }
 
@@ -50,8 +57,11 @@ impl Arbiter {
             self.begin_at_earliest(now_ns, events);
         }
         let next = self.expected();
-        if let Some(held) = self.window.pop_reached(next) {
-            return Some(self.leave_window(held, next));
+        if let Some(held) = self.window.reached(next) {
+            if self.waits_in_doubt(held, next, grace_ns, now_ns) {
+                return None;
+            }
+            return self.window.pop().map(|held| self.leave_window(held, next));
         }
         let furthest = self.furthest(next);
         if furthest <= next && self.window.is_empty() {
@@ -61,27 +71,43 @@ impl Arbiter {
         }
         let hole = self.present_hole(hole, next, furthest);
         self.hole = Some(hole);
-        self.is_due(hole, grace_ns, now_ns).then(|| self.declare(hole, furthest, now_ns, events))
+        if !self.is_due(hole, grace_ns, now_ns) {
+            return None;
+        }
+        match self.behind(hole, next, grace_ns, now_ns) {
+            Behind::Nobody => None,
+            Behind::Stray => self.window.pop().map(|stray| self.take_for_stray(stray)),
+            Behind::Retreat => {
+                self.retreat(next, now_ns);
+                self.step_after(grace_ns, now_ns, events)
+            }
+            Behind::Sequence => Some(self.declare(hole, furthest, now_ns, events)),
+        }
     }
 
     /// Whether something has waited long enough at `now_ns`: what is missing in front of it, or what would tell what it is.
     #[must_use]
     pub fn may_declare(&self, now_ns: u64) -> bool {
-        self.hole.is_some_and(|hole| self.is_due(hole, self.grace_ns(), now_ns)) || self.again.is_due(now_ns)
+        let grace_ns = self.grace_ns();
+        let is_due = |hole: Hole| self.is_due(hole, grace_ns, now_ns) && self.may_step(hole, grace_ns, now_ns);
+        self.hole.is_some_and(is_due) || self.again.is_due(now_ns) || self.has_claim_due(now_ns)
     }
 
     fn is_due(&self, hole: Hole, grace_ns: u64, now_ns: u64) -> bool {
         let is_over = now_ns >= hole.noticed_ns.saturating_add(grace_ns);
-        grace_ns == 0 || is_over || self.window.is_full(self.again.len()) || self.is_explained()
+        grace_ns == 0 || is_over || self.has_no_room() || self.is_explained()
     }
 
     /// Whether there is nothing to wait for: what is missing was dropped here, and there is no other line to bring it.
-    fn is_explained(&self) -> bool {
+    pub(super) fn is_explained(&self) -> bool {
         self.has_dropped && self.lines.len() == 1
     }
 
     /// Takes a packet out of the window, now that all in front of it was delivered or declared lost.
     fn leave_window(&mut self, held: Held, next: u64) -> Step {
+        if matches!(held.doubt, Doubt::Refuted { .. }) {
+            return self.take_for_stray(held);
+        }
         self.counters.pending -= held.units();
         if held.end <= next {
             self.count_old(held.first, held.end);
@@ -91,7 +117,7 @@ impl Arbiter {
     }
 
     /// First unit behind what the lines have come to.
-    fn furthest(&self, next: u64) -> u64 {
+    pub(super) fn furthest(&self, next: u64) -> u64 {
         let here = self.lines.iter().filter(|line| line.epoch == self.epoch);
         here.filter_map(|line| line.position).max().unwrap_or(next)
     }
@@ -118,20 +144,9 @@ impl Arbiter {
         events.push(session_start(self.expected(), now_ns));
     }
 
-    /// Declares a hole lost, or what waits beyond it a stray, if every line went on in front of it.
+    /// Declares a hole lost.
     fn declare(&mut self, hole: Hole, furthest: u64, now_ns: u64, events: &mut Vec<Event>) -> Step {
         let reached = self.window.first().unwrap_or(furthest);
-        if reached > furthest
-            && let Some(stray) = self.window.pop_reached(reached)
-        {
-            self.counters.pending -= stray.units();
-            self.counters.seen -= stray.units();
-            self.counters.implausible_packets += 1;
-            let line = usize::from(stray.line);
-            self.coverage.take_back(line, stray.first, stray.end);
-            self.coverage.step_back(line);
-            return Step::Stray(stray);
-        }
         self.lose(hole.first, hole.end.unwrap_or(reached).min(reached), now_ns, events);
         Step::Gap
     }

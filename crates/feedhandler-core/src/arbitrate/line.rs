@@ -15,10 +15,16 @@ pub(super) struct LineState {
     pub position: Option<u64>,
     /// When it came there.
     pub moved_ns: u64,
-    /// Packets in a row that continued the order below `position`.
-    behind_run: u8,
-    /// First unit behind the last packet below `position` that waits for something in front of it.
+    /// First unit behind what its last packets agree on.
+    pub vouched: u64,
+    /// First unit behind the last packet that came below `position`.
     behind: Option<u64>,
+    /// Packets that continued the order there.
+    behind_run: u8,
+    /// Of these, those that were no copies.
+    fresh_run: u8,
+    /// One of those below carried nothing but said what comes next.
+    is_announced_behind: bool,
     /// Packets in a row from a session that the channel has left.
     pub stale_run: u32,
     /// How far the line has come since it fell back to the head, while nobody knows whether it started again.
@@ -26,9 +32,11 @@ pub(super) struct LineState {
 }
 
 /// A packet far ahead was a stray when its line then goes on in order, without it, for this many packets.
-const STRAY_PACKETS: u8 = 2;
-/// Only a packet further ahead than this can be a stray: nearer, its line may have been reordered.
-const STRAY_DISTANCE_UNITS: u64 = 1024;
+pub(super) const STRAY_PACKETS: u8 = 2;
+/// So many where they are copies: of what another line brought before, or of what this one repeats.
+const STRAY_COPIES: u8 = 16;
+/// A line that has gone below a packet further ahead than this never was there; nearer, it may have been reordered.
+pub(super) const STRAY_DISTANCE_UNITS: u64 = 1024;
 
 /// Where a packet took a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +45,19 @@ pub(super) enum Moved {
     On,
     /// Back from where a stray had seemed to take it.
     Back,
+    /// Nowhere, in order below a packet that may have overtaken it.
+    Against,
+}
+
+/// What a line has done in front of where it seems to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Gone {
+    /// Nothing that speaks against its being there.
+    None,
+    /// It has gone on there, in order.
+    On,
+    /// It has said that it is there.
+    Announced,
 }
 
 /// A line that was silent for so long before it falls back to the head does not repeat what it has just sent.
@@ -61,38 +82,82 @@ impl LineState {
 
     /// Where the line had come to is no longer believed.
     pub fn forget_position(&mut self) {
-        (self.position, self.behind_run, self.behind) = (None, 0, None);
+        (self.position, self.vouched) = (None, 0);
+        self.forget_behind();
     }
 
-    /// The line brought a packet of the units `first..end`, which was judged so.
+    /// The line brought a packet of the units `first..end`, which was judged so, while `next` was expected.
     ///
     /// Copies of what is past leave the position alone; packets that continue the order far below it, time and again,
     /// show that what had raised it was a stray.
     #[inline]
-    pub fn move_to(&mut self, first: u64, end: u64, verdict: Verdict, ts_ns: u64) -> Moved {
+    pub fn move_to(&mut self, first: u64, end: u64, next: u64, verdict: Verdict, ts_ns: u64) -> Moved {
         self.stale_run = 0;
-        let position = self.position.unwrap_or(0);
-        let mut moved = Moved::On;
-        if self.position.is_some() && end < position {
-            self.behind_run = self.behind_run.saturating_add(u8::from(self.continues(first, end, verdict)));
-            if self.behind_run < STRAY_PACKETS || position - end <= STRAY_DISTANCE_UNITS {
-                return moved;
+        if let Some(position) = self.position {
+            if end < position {
+                return self.fall_behind(first, end, position, verdict, ts_ns);
             }
-            moved = Moved::Back;
+            if first == position {
+                self.vouched = end;
+            } else if position > next && self.is_followed_by(first, position) {
+                self.vouched = position;
+            }
         }
-        (self.behind_run, self.behind) = (0, None);
+        self.come_to(end, ts_ns);
+        Moved::On
+    }
+
+    /// Whether a packet behind the line's place, though not right behind it, agrees with the one that took it there.
+    fn is_followed_by(&self, first: u64, position: u64) -> bool {
+        first > position && first - position <= STRAY_DISTANCE_UNITS && self.behind.is_none()
+    }
+
+    fn come_to(&mut self, end: u64, ts_ns: u64) {
+        self.forget_behind();
         if self.position != Some(end) {
             (self.position, self.moved_ns) = (Some(end), ts_ns);
         }
-        moved
     }
-    /// Whether a packet below the position continues the order there.
+
+    fn forget_behind(&mut self) {
+        (self.behind, self.behind_run, self.fresh_run, self.is_announced_behind) = (None, 0, 0, false);
+    }
+
+    /// The line brought a packet below where it was.
     #[cold]
-    fn continues(&mut self, first: u64, end: u64, verdict: Verdict) -> bool {
-        match verdict {
-            Verdict::Deliver { .. } => true,
-            Verdict::Hold => self.behind.replace(end) == Some(first),
-            _ => false,
+    fn fall_behind(&mut self, first: u64, end: u64, position: u64, verdict: Verdict, ts_ns: u64) -> Moved {
+        let is_next = matches!(verdict, Verdict::Deliver { skip } if skip == 0 || first < end);
+        let goes_on = self.behind.replace(end) == Some(first) || is_next;
+        self.is_announced_behind |= first == end;
+        self.behind_run = self.behind_run.saturating_add(u8::from(goes_on));
+        self.fresh_run = self.fresh_run.saturating_add(u8::from(goes_on && verdict != Verdict::Duplicate));
+        let is_far = position - end > STRAY_DISTANCE_UNITS;
+        if is_far && (self.fresh_run >= STRAY_PACKETS || self.behind_run >= STRAY_COPIES) {
+            self.step_back(end, ts_ns);
+            return Moved::Back;
         }
+        if self.behind_run < STRAY_PACKETS { Moved::On } else { Moved::Against }
+    }
+
+    /// What the line has done in front of where it is, since so many packets there continued the order.
+    pub fn gone(&self, packets: u8) -> Gone {
+        match self.behind {
+            None => Gone::None,
+            Some(_) if self.behind_run < packets => Gone::None,
+            Some(_) if self.is_announced_behind => Gone::Announced,
+            Some(_) => Gone::On,
+        }
+    }
+
+    /// The line never was where it seemed to be, but behind the last packet that came below, or at `least`; false where none
+    /// did.
+    pub fn retreat(&mut self, least: u64, ts_ns: u64) -> bool {
+        let behind = self.behind;
+        behind.inspect(|behind| self.step_back((*behind).max(least), ts_ns)).is_some()
+    }
+
+    fn step_back(&mut self, end: u64, ts_ns: u64) {
+        self.vouched = self.vouched.min(end);
+        self.come_to(end, ts_ns);
     }
 }

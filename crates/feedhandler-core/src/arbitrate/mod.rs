@@ -7,8 +7,10 @@
 //! Sequence numbers below are *units*: messages or packets, whichever the protocol counts. `first..end` is half open.
 
 mod again;
+mod claim;
 mod coverage;
 mod hole;
+mod judge;
 mod line;
 mod lost;
 mod reset;
@@ -16,20 +18,22 @@ mod session;
 mod skew;
 mod spans;
 mod window;
+mod witness;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Cause, Event, EventKind};
-use crate::framing::{Framing, Packet, PacketKind, Standing};
+use crate::framing::{Framing, Packet, SessionId};
 use crate::ledger::{LineUnits, UnitCounters};
 use crate::spec::SequenceUnit;
 use again::Again;
+use claim::Claims;
 use coverage::Coverage;
 use hole::Hole;
-use line::{LineState, Moved};
+use line::LineState;
 use lost::LostRanges;
-use reset::{Resets, is_reset};
+use reset::Resets;
 use session::Past;
 pub use session::Session;
 use skew::Skew;
@@ -74,6 +78,8 @@ pub enum Verdict {
     Hold,
     /// Check its framing, then [`Arbiter::doubt`]: it is a copy, or its line has started again.
     Doubt,
+    /// Check its framing, then [`Arbiter::claim`]: it would open another session, and nothing else says so yet.
+    Claim,
     /// All of it was delivered before (some of it perhaps declared lost): check its framing, then
     /// [`Arbiter::duplicated`].
     Duplicate,
@@ -102,8 +108,10 @@ pub enum Step {
     },
     /// A packet that waited has nothing new any more.
     Duplicate(Held),
-    /// A packet that waited was a stray, far ahead of a sequence that went on without it.
+    /// A packet that waited was a stray, ahead of a sequence that went on without it.
     Stray(Held),
+    /// A packet that waited was a stray, of a session that nothing else was of.
+    StraySession(Held),
     /// A hole was declared lost.
     Gap,
     /// The line has started again: [`Arbiter::settle`] the present session, and [`Arbiter::open`] it anew from its first
@@ -111,6 +119,15 @@ pub enum Step {
     Restart {
         /// The line.
         line: usize,
+    },
+    /// A packet of another session is believed: [`Arbiter::settle`] the present one, and [`Arbiter::open`] that.
+    Open {
+        /// The line that brought it.
+        line: usize,
+        /// The session.
+        session: SessionId,
+        /// The packet's sequence number.
+        sequence: u64,
     },
 }
 
@@ -135,6 +152,8 @@ pub struct Arbiter {
     hole: Option<Hole>,
     /// Packets of lines that have fallen back to the head.
     again: Again,
+    /// Packets of sessions that nothing else says to be there.
+    claims: Claims,
     resets: Resets,
     /// What happened on this machine that would explain a loss.
     suspicion: Cause,
@@ -169,6 +188,7 @@ impl Arbiter {
             is_opening: false,
             hole: None,
             again: Again::new(),
+            claims: Claims::default(),
             resets: Resets::default(),
             suspicion: Cause::None,
             suspicion_packets: 0,
@@ -197,7 +217,7 @@ impl Arbiter {
     #[inline]
     #[must_use]
     pub fn is_disordered(&self) -> bool {
-        self.hole.is_some() || !self.again.is_empty()
+        self.hole.is_some() || !self.again.is_empty() || !self.claims.is_empty()
     }
 
     /// Whether something is missing.
@@ -276,66 +296,12 @@ impl Arbiter {
         self.coverage.finish();
     }
 
-    /// Judges a packet that came on `line` at `ts_ns`.
-    #[inline]
-    pub fn judge(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) -> Verdict {
-        if self.unit == SequenceUnit::Nothing {
-            return self.judge_without_sequence(ts_ns);
-        }
-        let first = self.session.map_or(packet.sequence, |session| self.extend(packet.sequence, session.next));
-        if is_reset(packet) {
-            match self.judge_reset(line, packet, ts_ns) {
-                Some(Verdict::Stale) => return self.stale(line, packet, ts_ns, events),
-                Some(verdict) => return verdict,
-                None => {}
-            }
-        } else if first < self.first_sequence || packet.standing == Standing::Outside {
-            return self.judge_unsequenced(packet, ts_ns);
-        }
-        let Some(session) = self.session else { return Verdict::Opens };
-        let is_elsewhere = session.id != packet.session || self.lines[line].epoch != self.epoch;
-        if is_elsewhere || self.restarts(line, packet, first, &session, ts_ns) {
-            match self.judge_other_session(line, packet, first, &session, ts_ns) {
-                Some(Verdict::Stale) => return self.stale(line, packet, ts_ns, events),
-                Some(verdict) => return verdict,
-                None => {}
-            }
-        }
-        let ahead = if self.is_opening { first.abs_diff(session.next) } else { first.saturating_sub(session.next) };
-        if ahead > FURTHEST_AHEAD_UNITS {
-            return self.judge_implausible(line, first, ts_ns);
-        }
-        if self.lines[line].is_back_at(first)
-            && let Some(verdict) = self.judge_again(line, packet, first, session.next, ts_ns)
-        {
-            return verdict;
-        }
-        self.heard_ns = ts_ns;
-        let end = first.saturating_add(packet.units);
-        let verdict = self.judge_units(first, end, session.next);
-        if verdict == Verdict::Duplicate && self.is_carried_away_by(line, first, end, &session, ts_ns) {
-            return Verdict::Opens;
-        }
-        if self.lines[line].move_to(first, end, verdict, ts_ns) == Moved::Back {
-            self.coverage.step_back(line);
-        }
-        if packet.kind != PacketKind::Data {
-            self.coverage.come_to(line, end);
-            return self.judge_quiet(packet.kind, end, &session, ts_ns, events);
-        }
-        self.counters.seen += packet.units;
-        if verdict != Verdict::Duplicate {
-            self.skew.on_first(line, first, ts_ns);
-            self.note_head(first, packet);
-        }
-        verdict
-    }
-
     /// Notes that the framing of a packet judged `Duplicate` was followed to its end: it is a copy.
     #[inline]
     pub fn duplicated(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64) {
         let first = self.extend(packet.sequence, self.expected());
         let end = first.saturating_add(packet.units);
+        self.refute(line, first, end);
         self.coverage.bring(line, first, end, self.settled());
         self.skew.on_copy(line, first, ts_ns);
         self.count_old(first, end);
@@ -356,46 +322,6 @@ impl Arbiter {
         }
     }
 
-    /// Judges the units `first..end` when `next` is expected.
-    #[inline]
-    fn judge_units(&self, first: u64, end: u64, next: u64) -> Verdict {
-        if self.is_opening && first < end {
-            if self.window.covers(first, end) { Verdict::Duplicate } else { Verdict::Hold }
-        } else if first <= next && (end > next || first == end) {
-            Verdict::Deliver { skip: next - first }
-        } else if end <= next || self.window.covers(first, end) {
-            Verdict::Duplicate
-        } else {
-            Verdict::Hold
-        }
-    }
-
-    /// A number below that of the first unit says that the packet is not part of the sequence; or its header does.
-    #[cold]
-    fn judge_unsequenced(&mut self, packet: &Packet<'_>, ts_ns: u64) -> Verdict {
-        self.heard_ns = ts_ns;
-        if packet.kind != PacketKind::Data {
-            return Verdict::Quiet;
-        }
-        self.counters.seen += packet.units;
-        self.counters.unsequenced += packet.units;
-        Verdict::Unsequenced
-    }
-
-    #[cold]
-    fn judge_implausible(&mut self, line: usize, first: u64, ts_ns: u64) -> Verdict {
-        if self.was_carried_away(line, first, ts_ns) {
-            return Verdict::Opens;
-        }
-        self.counters.implausible_packets += 1;
-        Verdict::Implausible
-    }
-
-    fn judge_without_sequence(&mut self, ts_ns: u64) -> Verdict {
-        self.heard_ns = ts_ns;
-        if self.session.is_some() { Verdict::Deliver { skip: 0 } } else { Verdict::Opens }
-    }
-
     /// Extends a sequence number of fewer than 64 bits to the one nearest to what is expected.
     #[inline]
     fn extend(&self, sequence: u64, next: u64) -> u64 {
@@ -405,28 +331,6 @@ impl Arbiter {
         }
         let distance = (sequence.wrapping_sub(next) << unused).cast_signed() >> unused;
         next.checked_add_signed(distance).unwrap_or(sequence)
-    }
-
-    /// A heartbeat or an end of session says what comes next: what should have come before it is missing.
-    fn judge_quiet(
-        &mut self,
-        kind: PacketKind,
-        announced: u64,
-        session: &Session,
-        ts_ns: u64,
-        events: &mut Vec<Event>,
-    ) -> Verdict {
-        if announced > session.next {
-            self.notice(ts_ns);
-        }
-        if kind == PacketKind::EndOfSession && !session.is_ended {
-            if let Some(session) = &mut self.session {
-                session.is_ended = true;
-            }
-            let end = announced.max(session.next);
-            events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, end, ts_ns));
-        }
-        Verdict::Quiet
     }
 
     /// Counts units that come when it is too late for them.
@@ -453,6 +357,7 @@ impl Arbiter {
         let end = session.next;
         self.coverage.win(line, units - skip);
         self.coverage.bring(line, first - skip, end, end);
+        self.refute(line, first - skip, end);
         self.elsewhere_run = 0;
         self.has_dropped = false;
         if self.unit == SequenceUnit::Nothing {
@@ -522,6 +427,7 @@ impl Arbiter {
         self.notice(ts_ns);
         self.elsewhere_run = 0;
         self.counters.pending += packet.units;
+        self.refute(line, first, first.saturating_add(packet.units));
         self.coverage.bring(line, first, first.saturating_add(packet.units), self.settled());
         self.window.insert(line, first, packet, [ts_ns, ts_recv_ns]);
     }

@@ -71,23 +71,34 @@ impl Arbiter {
         let was_here = state.session == Some(packet.session);
         let restarts = was_here && self.restarts(line, packet, first, session, ts_ns);
         let is_behind = state.epoch != self.epoch;
+        let opens = if self.needs_witness(&state, session, ts_ns) { Verdict::Claim } else { Verdict::Opens };
         if session.id != packet.session {
             let Some(past) = self.past.iter().find(|past| past.session.id == packet.session) else {
-                return Some(Verdict::Opens);
+                return Some(opens);
             };
             // A line that comes into it from an older one is only late.
             let is_from_newer = !was_here && state.epoch > past.epoch;
-            let returns = state.stale_run >= RETURN_PACKETS || packet.sequence == self.first_sequence;
-            return Some(if is_from_newer && returns { Verdict::Opens } else { Verdict::Stale });
+            return Some(match () {
+                () if is_from_newer && state.stale_run >= RETURN_PACKETS => Verdict::Opens,
+                () if is_from_newer && packet.sequence == self.first_sequence => opens,
+                () => Verdict::Stale,
+            });
         }
         if !is_behind {
-            return restarts.then_some(Verdict::Opens);
+            return restarts.then_some(opens);
         }
         if was_here && !restarts && !self.follows(line, packet, first, session.next) {
             return Some(Verdict::Stale);
         }
         self.lines[line].enter(self.epoch, session.id);
         None
+    }
+
+    /// Whether one packet of a line does not take the channel out of a session: neither has the line seen it end, nor is it
+    /// long silent.
+    fn needs_witness(&self, line: &LineState, session: &Session, ts_ns: u64) -> bool {
+        let is_at_end = session.is_ended && line.position >= Some(session.next);
+        !is_at_end && ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS
     }
 
     pub(super) fn stale(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) -> Verdict {
@@ -104,7 +115,9 @@ impl Arbiter {
 
     /// Opens the session of `packet`; the present one must have been settled.
     pub fn open(&mut self, line: usize, packet: &Packet<'_>, ts_ns: u64, events: &mut Vec<Event>) {
-        let Past { session, epoch } = self.opened_by(packet, ts_ns);
+        let claims = self.claims.take(packet.session, packet.sequence);
+        let lowest = claims.iter().map(|claim| claim.first).fold(packet.sequence, u64::min);
+        let Past { session, epoch } = self.opened_by(&Packet { sequence: lowest, ..*packet }, ts_ns);
         if epoch == self.epoch {
             self.lines.iter_mut().filter(|state| state.epoch == epoch).for_each(LineState::forget_position);
         }
@@ -123,8 +136,10 @@ impl Arbiter {
         self.heard_ns = ts_ns;
         let is_ahead = self.unit != SequenceUnit::Nothing && self.extend(packet.sequence, session.next) > session.next;
         self.open_again();
+        let earliest_ns = claims.iter().map(|claim| claim.ts_ns).fold(ts_ns, u64::min);
+        self.enter_claims(claims);
         if is_ahead || self.is_opening || !self.window.is_empty() {
-            self.notice(ts_ns);
+            self.notice(earliest_ns);
         }
         if !self.is_opening {
             events.push(session_start(session.first, ts_ns));

@@ -7,12 +7,12 @@ use std::ops::Range;
 use feedhandler_core::event::EventKind;
 use proptest::prelude::*;
 
+use crate::SECOND_NS;
 use crate::mold::{cut, heartbeat, packet, packet_anew, packet_of};
 use crate::rig::{GRACE_NS, Rig};
 
 /// Time between the packets of a line, as sent.
 const SPACING_NS: u64 = 100;
-const SECOND_NS: u64 = 1_000_000_000;
 
 /// What a line makes of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +92,11 @@ impl Oracle {
     }
 }
 
+/// What befalls a packet of a line that keeps its order.
+fn fate_in_order() -> impl Strategy<Value = Fate> {
+    prop_oneof![4 => Just(Fate::Arrives { delay_ns: 0 }), 1 => Just(Fate::Lost)]
+}
+
 fn fate(spoils: bool) -> impl Strategy<Value = Fate> {
     let delay_ns = || prop_oneof![4 => Just(0), 2 => 0..2 * SPACING_NS, 1 => 0..3 * GRACE_NS];
     prop_oneof![
@@ -103,12 +108,12 @@ fn fate(spoils: bool) -> impl Strategy<Value = Fate> {
 }
 
 /// Packets of one line: their sizes in messages (0: a heartbeat) and their fates.
-fn line(line: usize, spoils: bool) -> impl Strategy<Value = Vec<Arrival>> {
-    let least = u64::from(!spoils);
-    prop::collection::vec((least..5, fate(spoils)), 0..40).prop_map(move |packets| {
+fn line(line: usize, least: u64, fate: impl Strategy<Value = Fate>) -> impl Strategy<Value = Vec<Arrival>> {
+    let lag_ns = prop_oneof![Just(0), 0..2 * GRACE_NS];
+    (prop::collection::vec((least..5, fate), 0..40), lag_ns).prop_map(move |(packets, lag_ns)| {
         let mut first = 1;
         let mut arrivals = Vec::new();
-        for ((units, fate), sent_ns) in packets.into_iter().zip((0..).step_by(100)) {
+        for ((units, fate), sent_ns) in packets.into_iter().zip((lag_ns..).step_by(100)) {
             let units = first..first + units;
             first = units.end;
             let mut arrive = |ts_ns, is_good| arrivals.push(Arrival { ts_ns, line, units: units.clone(), is_good });
@@ -127,12 +132,19 @@ fn line(line: usize, spoils: bool) -> impl Strategy<Value = Vec<Arrival>> {
 }
 
 /// What two lines carry, in the order of arrival. They need not cut the stream into the same packets.
-fn history(spoils: bool) -> impl Strategy<Value = Vec<Arrival>> {
-    (line(0, spoils), line(1, spoils)).prop_map(|(a, b)| {
-        let mut arrivals = [a, b].concat();
-        arrivals.sort_by_key(|arrival| arrival.ts_ns);
-        arrivals
-    })
+fn history() -> impl Strategy<Value = Vec<Arrival>> {
+    (line(0, 0, fate(true)), line(1, 0, fate(true))).prop_map(together)
+}
+
+/// What two lines carry that keep their order.
+fn history_in_order() -> impl Strategy<Value = Vec<Arrival>> {
+    (line(0, 1, fate_in_order()), line(1, 1, fate_in_order())).prop_map(together)
+}
+
+fn together((a, b): (Vec<Arrival>, Vec<Arrival>)) -> Vec<Arrival> {
+    let mut arrivals = [a, b].concat();
+    arrivals.sort_by_key(|arrival| arrival.ts_ns);
+    arrivals
 }
 
 fn run(history: &[Arrival]) -> Rig {
@@ -166,7 +178,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn good_packets_are_delivered_as_the_oracle_says(history in history(false)) {
+    fn lines_in_order_are_delivered_as_the_oracle_says(history in history_in_order()) {
         let mut oracle = Oracle::default();
         for arrival in &history {
             oracle.on(arrival);
@@ -178,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_lost_that_a_line_carried_in_time(history in history(true)) {
+    fn nothing_is_lost_that_a_line_carried_in_time(history in history()) {
         let rig = run(&history);
         let Some(session) = rig.channel().arbiter.session() else { return Ok(()) };
         let lost: Vec<_> = gaps(&rig).into_iter().flat_map(|(first, last)| first..=last).collect();
@@ -194,11 +206,11 @@ proptest! {
     }
 
     #[test]
-    fn no_disorder_outlives_its_grace_time(history in history(true)) {
+    fn no_disorder_outlives_the_time_for_a_second_witness(history in history()) {
         let mut rig = Rig::new();
         play(&mut rig, &history);
         let last_ns = history.last().map_or(0, |arrival| arrival.ts_ns);
-        rig.until(last_ns + GRACE_NS);
+        rig.until(last_ns + SECOND_NS);
         prop_assert!(!rig.channel().arbiter.is_disordered());
         prop_assert_eq!(rig.units().pending, 0);
     }

@@ -4,7 +4,7 @@ use feedhandler_core::event::EventKind;
 
 use crate::mold::{cut, heartbeat, packet, packet_of};
 use crate::rig::{GRACE_NS, Rig};
-use crate::{A, B, seqs};
+use crate::{A, B, SECOND_NS, seqs};
 
 /// Packets of one line after which the sequence is taken to where they are.
 const ELSEWHERE: u64 = 16;
@@ -77,9 +77,10 @@ fn a_sequence_beyond_any_session_is_where_it_is_if_all_lines_go_on_there() {
 #[test]
 fn a_session_whose_first_packet_is_a_stray_goes_on() {
     let mut rig = Rig::with_one_line();
-    rig.on(A, 1, &packet_of("S1", 1, 2)).on(A, 2, &packet_of("S2", 1 << 60, (1 << 60) + 1));
+    rig.on(A, 1, &packet_of("S1", 1, 2)).on(A, 2, &packet_of("S2", 1 << 60, (1 << 60) + 1)).until(3 * SECOND_NS);
+    assert_eq!(rig.delivered, [1, 1 << 60], "nothing else has come");
     for seq in 100..200 {
-        rig.on(A, 10_000 * seq, &packet_of("S2", seq, seq + 1));
+        rig.on(A, 3 * SECOND_NS + 10_000 * seq, &packet_of("S2", seq, seq + 1));
     }
     assert_eq!(rig.finish().delivered[2..], seqs(99 + ELSEWHERE..200));
 }
@@ -91,7 +92,7 @@ fn a_packet_whose_framing_lies_ends_no_session() {
     rig.on(A, 100_000, &cut(packet_of("S2", 1, 2), 1)).on(B, 100_001, &packet(10, 11)).finish();
     assert_eq!((rig.delivered.clone(), rig.starts.len(), rig.units().stale), (seqs(1..11), 1, 0));
 
-    rig.on(B, 200_000, &packet_of("S2", 2, 3)).until(200_000 + GRACE_NS);
+    rig.on(B, 200_000, &packet_of("S2", 2, 3)).on(A, 200_001, &packet_of("S2", 2, 3)).until(200_000 + GRACE_NS);
     assert_eq!(
         (rig.units().lost_malformed, rig.starts.len()),
         (1, 2),
