@@ -50,7 +50,7 @@ TITLES: Final[Mapping[Factor, Title]] = MappingProxyType(
         "messages": Title(f"quotes in a datagram of {MESSAGES_BYTES:,} bytes", "quotes"),
         "channels": Title("channels", "channels"),
         "lines": Title("lines of a channel", "lines"),
-        "backend": Title("ways to take datagrams from the socket", "backend"),
+        "backend": Title("backends and modes", "backend"),
         "blocks": Title("blocks of 1 MB, sent in segments and put together", "segment bytes"),
     }
 )
