@@ -2,7 +2,7 @@
 
 A figure is compared where both results keep what every round found. Rounds are drawn again from those there
 were, with replacement, and the medians compared (bootstrap): the middle part of what comes is the confidence
-interval of the difference. Only where it does not hold 0 is a difference shown.
+interval of the change. Only where it does not hold 0 is a difference shown.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _KINDS: Final[Mapping[str, frozenset[str]]] = {
 }
 """What tells a kind of result that does not name itself."""
 
-_AMOUNTS: Final = frozenset({"rss_kib", "peak_kib", "lost", "lost_part"})
+_AMOUNTS: Final = frozenset({"cpu", "cpu_percent", "rss_kib", "peak_kib", "lost", "lost_part"})
 """Of these there is less or more; everything else is faster or slower."""
 
 Verdict = Literal["faster", "slower", "less", "more", "no difference shown", "too few rounds"]
@@ -55,8 +55,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     before, after
         Medians over the rounds.
     low, high
-        Confidence interval of the difference, as a part of `before`; None where that is 0, or where there
-        are too few rounds.
+        Confidence interval of the change, as a part of the first result's; None where that may be 0, or where
+        there are too few rounds.
     verdict
         What it says of the second result.
     """
@@ -162,16 +162,18 @@ def _figure(
         return Figure(
             name=name, before=middle[0], after=middle[1], low=None, high=None, verdict="too few rounds"
         )
-    differences = _medians(after, drawn) - _medians(before, drawn)
+    medians = _medians(before, drawn), _medians(after, drawn)
+    # Where nothing can be a part of it, the difference itself tells whether there is one.
+    is_relative = bool((medians[0] > 0).all())
+    change = medians[1] / medians[0] - 1 if is_relative else medians[1] - medians[0]
     beyond = (1 - confidence) / 2
-    low, high = (float(end) for end in np.quantile(differences, (beyond, 1 - beyond)))
-    base = middle[0]
+    low, high = (float(end) for end in np.quantile(change, (beyond, 1 - beyond)))
     return Figure(
         name=name,
         before=middle[0],
         after=middle[1],
-        low=low / base if base else None,
-        high=high / base if base else None,
+        low=low if is_relative else None,
+        high=high if is_relative else None,
         verdict=_verdict(name.rpartition(" / ")[2], low, high),
     )
 

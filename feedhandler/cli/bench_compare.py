@@ -34,8 +34,8 @@ def compare(
 
 
 def _shown(found: Comparison, before: Path, after: Path) -> Group:
-    interval = f"{found.confidence:.0%} interval"
-    table = plain_table(f"bench {found.kind}", "figure", str(before), str(after), interval, str(after))
+    interval = f"{found.confidence:.0%} interval of the change"
+    table = plain_table(f"bench {found.kind}", "figure", str(before), str(after), interval, "the second is")
     for figure in found.figures:
         numbers = (_number(figure.before), _number(figure.after))
         table.add_row(figure.name, *numbers, _interval(figure), figure.verdict)
