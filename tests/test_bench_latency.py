@@ -42,6 +42,7 @@ def test_a_percentile_is_told_only_where_ten_samples_lie_beyond_it() -> None:
 def test_a_curve_ends_where_ten_samples_are_left() -> None:
     points = curve(histogram([100] * 900 + [200] * 90 + [300] * 9 + [400]))
     assert points == [(1.0, 100.0), (10.0, 200.0), (100.0, 300.0)]
+    assert curve(histogram([100] * 900 + [200] * 100)) == [(1.0, 100.0), (10.0, 200.0), (100.0, 200.0)]
     assert curve(histogram([1] * 9)) == []
 
 

@@ -87,13 +87,15 @@ def _at(histogram: HdrHistogram, part: int, count: int) -> int | None:
 
 
 def _points(histogram: HdrHistogram, total: int) -> Iterator[tuple[float, float]]:
-    below = 0
+    below, value = 0, 0.0
     for step in histogram.get_recorded_iterator():
         left = total - below
         if left < BEYOND:
-            return
-        yield total / left, float(step.value_iterated_to)
+            break
+        value = float(step.value_iterated_to)
+        yield total / left, value
         below = int(step.total_count_to_this_value)
+    yield total / BEYOND, value
 
 
 def _thinned(points: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
@@ -106,5 +108,5 @@ def _thinned(points: Iterable[tuple[float, float]]) -> Iterator[tuple[float, flo
             continue
         yield point
         last, skipped = point, None
-    if skipped is not None:
+    if skipped is not None and skipped != last:
         yield skipped
