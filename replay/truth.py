@@ -45,6 +45,15 @@ class TruthError(FeedhandlerError):
         return f"{self.file}: line {self.line}: {self.what}"
 
 
+class Passes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a packet passes for: units up to ``end - 1`` of a session, or of one that nobody sends."""
+
+    kind: str
+    session: int | None
+    first: int
+    end: int
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to a packet; which keys there are depends on its kind and the fault."""
 
@@ -64,6 +73,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     by_ns: int | None = None
     behind: int | None = None
     effect: str | None = None
+    passes: Passes | None = msgspec.field(name="as", default=None)
     identifier: str | None = None
 
     def __str__(self) -> str:
@@ -127,6 +137,8 @@ class Fate:
         What the receiver makes of it, such as ``data`` or ``malformed``.
     has_left, is_delayed, is_altered
         It left; later than it would have; with other content than it had.
+    passes
+        What it passes for, where it is misread and that is known.
     """
 
     content: Record
@@ -134,6 +146,7 @@ class Fate:
     has_left: bool = True
     is_delayed: bool = False
     is_altered: bool = False
+    passes: Passes | None = None
 
 
 @dataclass
@@ -268,9 +281,9 @@ def _after(fate: Fate, done: Record) -> Fate:
         case (("delay" | "reorder"), _):
             return replace(fate, is_delayed=fate.is_delayed or bool(done.by_ns or done.behind))
         case (("corrupt" | "truncate"), ("malformed" | "unreadable")):
-            return replace(fate, kind="malformed" if fate.kind != "misread" else "misread")
+            return replace(fate, kind="malformed", passes=None)
         case (("corrupt" | "truncate"), "misread"):
-            return replace(fate, kind="misread")
+            return replace(fate, kind="misread", passes=done.passes)
         case (("corrupt" | "truncate"), _):
             return replace(fate, is_altered=True)
         case (("duplicate" | "restart" | "jump"), _):

@@ -38,12 +38,14 @@ KINDS = (
     "skew:by=6ms,line=A",
     "corrupt:p=0.02,part=framing",
     "corrupt:p=0.02,part=message,flip=byte",
+    "corrupt:p=0.02,part=header",
+    "corrupt:p=0.01,part=any,flip=byte",
     "truncate:p=0.02",
     "truncate:p=0.01,keep=8,line=B",
     "down:line=A,from=100,to=200",
     "down:line=B,from=4ms,to=6ms",
 )
-"""Faults of every kind that leaves headers as they are."""
+"""Faults of every kind but those of a sender."""
 
 
 def write_feed(path: Path, packets: int = 600, *, first: int = FIRST, session: int = 1) -> Path:

@@ -156,6 +156,7 @@ class Arbiter:
         self.claims: list[Claim] = []
         self.heard_ns = 0
         self.suspicion = 0
+        self.ended_at: int | None = None
         self.lost: set[int] = set()
         self.delivered: list[tuple[int, int, int]] = []
         """Generation and number of each message, and which it really was."""
@@ -178,7 +179,9 @@ class Arbiter:
             line.stale_run += 1
             line.fates["stale"] += 1
             self.units["stale"] += packet.end - packet.first
-        elif self.session is None or (self.is_ended and (line.place or 0) >= self.next):
+        elif self.session is None or (
+            self.is_ended and (line.place or 0) >= self.next and not packet.is_quiet
+        ):
             self.open(arrival, [])
             self.take(arrival)
         else:
@@ -245,7 +248,7 @@ class Arbiter:
         self.close()
         packet, line = arrival.packet, self.lines[arrival.line]
         self.generation += 1
-        self.session, self.is_ended = packet.session, False
+        self.session, self.is_ended, self.ended_at = packet.session, False, None
         self.first = self.next = packet.first if is_first else FIRST_SEQUENCE
         self.is_opening = is_first and packet.first > FIRST_SEQUENCE and len(self.lines) > 1
         line.enter(self.generation, packet.session)
@@ -324,6 +327,8 @@ class Arbiter:
         line, packet = self.lines[arrival.line], arrival.packet
         place = line.place
         if place is not None and packet.end < place:
+            if packet.is_quiet and packet.end < self.next:
+                return
             self.fall_behind(arrival, place, verdict)
             return
         if place is not None:
@@ -335,8 +340,7 @@ class Arbiter:
 
     def fall_behind(self, arrival: Arrival, place: int, verdict: str) -> None:
         line, packet = self.lines[arrival.line], arrival.packet
-        is_next = verdict == "deliver" and (packet.first == self.next or not packet.is_quiet)
-        goes_on = line.behind == packet.first or is_next
+        goes_on = line.behind == packet.first or verdict == "deliver"
         line.behind = packet.end
         line.is_announced |= packet.is_quiet
         line.run += goes_on
@@ -373,7 +377,8 @@ class Arbiter:
             self.notice(arrival.ts_ns)
         if packet.is_end_of_session and not self.is_ended:
             self.is_ended = True
-            self.tell("session_end", self.first, max(packet.first, self.next))
+            self.ended_at = max(packet.first, self.next)
+            self.tell("session_end", self.first, self.ended_at)
 
     def deliver(self, arrival: Arrival, fate: str) -> None:
         """Deliver what is new of a packet; the rest of it are copies of what was delivered or lost."""
@@ -408,7 +413,8 @@ class Arbiter:
             ts_ns, is_over = claim.arrival.ts_ns, now_ns is None
             has_waited = now_ns is None or now_ns >= ts_ns + CLAIM_NS
             is_silent = now_ns is not None and now_ns >= max(self.heard_ns, ts_ns) + CLAIM_NS
-            if claim.passed == 0 and (is_silent or (is_over and self.heard_ns <= ts_ns)):
+            is_last = is_over and self.heard_ns <= ts_ns and not claim.arrival.packet.is_quiet
+            if claim.passed == 0 and (is_silent or is_last):
                 self.open(claim.arrival, self.take_claims(claim.arrival))
                 self.heard_ns = FOR_EVER if now_ns is None else now_ns
                 return True
@@ -475,16 +481,18 @@ class Arbiter:
             self.take_for_stray()
             return True
         reached = self.waiting[0].packet.first if self.waiting else furthest
-        is_near = reached - self.next <= NEAR
+        is_at_end = self.ended_at == self.next < reached
+        is_near = reached - self.next <= NEAR and not is_at_end
         packets = STRAY_PACKETS if is_near else 0
         undisputed = [line.moved_ns for line in places if line.behind is None or line.run < packets]
         since_ns = min(undisputed, default=hole.noticed_ns)
         is_over = now_ns is None or now_ns >= since_ns + CLAIM_NS
         has_waited = now_ns is None or now_ns >= since_ns + self.grace_ns
         gone = self.gone(places, packets)
-        is_credible = gone == 0 and (is_over or (is_near and has_waited))
-        if self.has_witness(places) or is_credible or (gone == 1 and is_near and is_over):
-            self.lose(hole, places)
+        is_credible = not is_at_end and gone == 0 and (is_over or (is_near and has_waited))
+        place = self.witnessed(places)
+        if place is not None or is_credible or (not is_at_end and gone == 1 and is_near and is_over):
+            self.lose(hole, min(reached, reached if place is None else place))
             return True
         if not is_over:
             return False
@@ -492,8 +500,10 @@ class Arbiter:
             self.take_for_stray()
             return True
         for number, line in enumerate(self.lines):
-            if line in places and line.behind is not None:
-                self.lines[number].step_back(line.behind, hole.noticed_ns)
+            if line in places:
+                self.lines[number].step_back(
+                    self.next if line.behind is None else line.behind, hole.noticed_ns
+                )
         return True
 
     def gone(self, places: list[Line], packets: int) -> int:
@@ -505,12 +515,16 @@ class Arbiter:
         is_doubted = bool(self.waiting) and not self.waiting[0].is_believed
         return max(found if places else 0, 1 if is_doubted else 0)
 
-    def has_witness(self, places: list[Line]) -> bool:
-        here = (line for line in self.lines if line.generation == self.generation)
-        if any(line.vouched > self.next for line in here):
-            return True
+    def witnessed(self, places: list[Line]) -> int | None:
+        """Return how far behind the hole two packets agree that the sequence is."""
+        here = [line.vouched for line in self.lines if line.generation == self.generation]
+        if max(here, default=0) > self.next:
+            return max(here)
         undisputed = [line.place or 0 for line in places if line.behind is None]
-        return any(abs(other - undisputed[0]) <= NEAR for other in undisputed[1:])
+        agreeing = (
+            max(other, undisputed[0]) for other in undisputed[1:] if abs(other - undisputed[0]) <= NEAR
+        )
+        return next(agreeing, None)
 
     def begin(self) -> None:
         """The first session begins with the earliest unit that came."""
@@ -529,8 +543,7 @@ class Arbiter:
         waits = [(waiting.arrival.ts_ns, furthest) for waiting in self.waiting]
         return Hole(self.next, *min([*moved, min(waits)] if waits else moved))
 
-    def lose(self, hole: Hole, places: list[Line]) -> None:
-        reached = self.waiting[0].packet.first if self.waiting else max(line.place or 0 for line in places)
+    def lose(self, hole: Hole, reached: int) -> None:
         end = min(reached, reached if hole.end is None else hole.end)
         self.lost.update(range(self.next, end))
         self.units["lost_malformed" if self.suspicion else "lost_line"] += end - self.next

@@ -40,6 +40,7 @@ def test_reports_agree_with_the_truth_whatever_the_faults(feed: Path, truth: Pat
     assert min(totals.values()) > SEEDS / 10, totals
     assert set(totals) >= {
         "malformed",
+        "misread",
         "units_lost",
         "units_late",
         "units_duplicate",
@@ -119,11 +120,29 @@ def test_corruption_says_where_and_what_framing_makes_of_it(feed: Path, truth: P
     assert (line.malformed, report.malformed_by_reason["short_header"]) == (2, 1)
 
 
-def test_a_header_that_passes_for_another_is_told_and_not_claimed(feed: Path, truth: Path) -> None:
-    found = verified(feed, Faults("corrupt:packets=30+31+32+33,part=header,line=A", seed=4), truth)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_header_that_passes_for_another_costs_nothing_that_the_other_line_has(
+    feed: Path, truth: Path, seed: int
+) -> None:
+    found = verified(feed, Faults("corrupt:p=0.02,from=20,part=header,line=A", seed=seed), truth)
 
-    assert found.agrees
-    assert any("pass for others (line A, packet 3" in text for text in found.not_checked)
+    assert found.agrees, found.disagreements
+    assert found.checked["misread"] > 0
+    assert found.checked["units_lost"] == 0
+    assert found.not_checked == ()
+
+
+def test_a_header_far_from_the_truth_is_told_with_what_it_passes_for(feed: Path, truth: Path) -> None:
+    clean = faulted.read(feed)
+    far = 0
+    for seed in range(30):
+        found = verified(feed, Faults("corrupt:packets=300,part=header,line=A", seed=seed), truth, clean)
+        (record,) = records(truth)
+        passes = record.get("as")
+        if isinstance(passes, dict) and (passes["session"] is None or passes["first"] > 10_000):
+            assert (found.agrees, found.checked["digests"]) == (True, 1), found
+            far += 1
+    assert far > 5
 
 
 @pytest.mark.parametrize(

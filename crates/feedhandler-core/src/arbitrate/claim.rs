@@ -95,7 +95,7 @@ impl Claims {
         self.0.iter().enumerate().find_map(|(at, claim)| {
             let has_waited = is_over || now_ns >= claim.ts_ns.saturating_add(CLAIM_NS);
             let is_silent = now_ns >= heard_ns.max(claim.ts_ns).saturating_add(CLAIM_NS);
-            let is_last = is_over && heard_ns <= claim.ts_ns;
+            let is_last = is_over && heard_ns <= claim.ts_ns && claim.held.is_some();
             match claim.passed {
                 0 if is_silent || is_last => Some((at, Outcome::Believed)),
                 0 if is_over || is_crowded => Some((at, Outcome::Stray)),

@@ -54,6 +54,9 @@ impl Arbiter {
             if !self.is_due(hole, grace_ns, now_ns) {
                 return None;
             }
+            if self.window.is_first_astray() {
+                return self.window.pop().map(|stray| self.take_for_stray(stray));
+            }
             self.begin_at_earliest(now_ns, events);
         }
         let next = self.expected();
@@ -81,7 +84,7 @@ impl Arbiter {
                 self.retreat(next, now_ns);
                 self.step_after(grace_ns, now_ns, events)
             }
-            Behind::Sequence => Some(self.declare(hole, furthest, now_ns, events)),
+            Behind::Sequence(place) => Some(self.declare(hole, place, now_ns, events)),
         }
     }
 
@@ -144,9 +147,9 @@ impl Arbiter {
         events.push(session_start(self.expected(), now_ns));
     }
 
-    /// Declares a hole lost.
-    fn declare(&mut self, hole: Hole, furthest: u64, now_ns: u64, events: &mut Vec<Event>) -> Step {
-        let reached = self.window.first().unwrap_or(furthest);
+    /// Declares a hole lost, in front of what waits or of the place that the sequence has come to.
+    fn declare(&mut self, hole: Hole, place: u64, now_ns: u64, events: &mut Vec<Event>) -> Step {
+        let reached = self.window.first().map_or(place, |first| first.min(place));
         self.lose(hole.first, hole.end.unwrap_or(reached).min(reached), now_ns, events);
         Step::Gap
     }

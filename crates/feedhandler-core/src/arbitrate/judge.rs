@@ -135,6 +135,7 @@ impl Arbiter {
                 session.is_ended = true;
             }
             let end = announced.max(session.next);
+            self.ended_at = Some(end);
             events.push(Event::units(EventKind::SessionEnd, Cause::None, session.first, end, ts_ns));
         }
         Verdict::Quiet

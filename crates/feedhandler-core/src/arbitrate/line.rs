@@ -25,6 +25,8 @@ pub(super) struct LineState {
     fresh_run: u8,
     /// One of those below carried nothing but said what comes next.
     is_announced_behind: bool,
+    /// The packet that took it where it is could not be used.
+    is_unread: bool,
     /// Packets in a row from a session that the channel has left.
     pub stale_run: u32,
     /// How far the line has come since it fell back to the head, while nobody knows whether it started again.
@@ -54,7 +56,7 @@ pub(super) enum Moved {
 pub(super) enum Gone {
     /// Nothing that speaks against its being there.
     None,
-    /// It has gone on there, in order.
+    /// It has gone on there, in order; or what took it here cannot be used.
     On,
     /// It has said that it is there.
     Announced,
@@ -94,6 +96,10 @@ impl LineState {
     pub fn move_to(&mut self, first: u64, end: u64, next: u64, verdict: Verdict, ts_ns: u64) -> Moved {
         self.stale_run = 0;
         if let Some(position) = self.position {
+            if end < position && first == end && end < next {
+                // It says where the sequence was.
+                return Moved::On;
+            }
             if end < position {
                 return self.fall_behind(first, end, position, verdict, ts_ns);
             }
@@ -105,6 +111,14 @@ impl LineState {
         }
         self.come_to(end, ts_ns);
         Moved::On
+    }
+
+    /// The packet of the units `first..end` cannot be used: what it says of its end may be a lie as well.
+    pub fn disbelieve(&mut self, first: u64, end: u64) {
+        if self.position == Some(end) && first < end {
+            self.vouched = self.vouched.min(first);
+            self.is_unread = true;
+        }
     }
 
     /// Whether a packet behind the line's place, though not right behind it, agrees with the one that took it there.
@@ -120,13 +134,14 @@ impl LineState {
     }
 
     fn forget_behind(&mut self) {
-        (self.behind, self.behind_run, self.fresh_run, self.is_announced_behind) = (None, 0, 0, false);
+        (self.behind, self.behind_run, self.fresh_run) = (None, 0, 0);
+        (self.is_announced_behind, self.is_unread) = (false, false);
     }
 
     /// The line brought a packet below where it was.
     #[cold]
     fn fall_behind(&mut self, first: u64, end: u64, position: u64, verdict: Verdict, ts_ns: u64) -> Moved {
-        let is_next = matches!(verdict, Verdict::Deliver { skip } if skip == 0 || first < end);
+        let is_next = matches!(verdict, Verdict::Deliver { .. });
         let goes_on = self.behind.replace(end) == Some(first) || is_next;
         self.is_announced_behind |= first == end;
         self.behind_run = self.behind_run.saturating_add(u8::from(goes_on));
@@ -142,6 +157,7 @@ impl LineState {
     /// What the line has done in front of where it is, since so many packets there continued the order.
     pub fn gone(&self, packets: u8) -> Gone {
         match self.behind {
+            None if self.is_unread => Gone::On,
             None => Gone::None,
             Some(_) if self.behind_run < packets => Gone::None,
             Some(_) if self.is_announced_behind => Gone::Announced,
@@ -154,6 +170,11 @@ impl LineState {
     pub fn retreat(&mut self, least: u64, ts_ns: u64) -> bool {
         let behind = self.behind;
         behind.inspect(|behind| self.step_back((*behind).max(least), ts_ns)).is_some()
+    }
+
+    /// The line never was where it seemed to be, but behind the last packet that came below; or at `place`, where none did.
+    pub fn retreat_to(&mut self, place: u64, ts_ns: u64) {
+        self.step_back(self.behind.unwrap_or(place), ts_ns);
     }
 
     fn step_back(&mut self, end: u64, ts_ns: u64) {

@@ -92,6 +92,8 @@ pub struct Arbiter {
     /// Packets of sessions that nothing else says to be there.
     claims: Claims,
     resets: Resets,
+    /// Where the present session ends, as was announced.
+    ended_at: Option<u64>,
     /// What happened on this machine that would explain a loss.
     suspicion: Cause,
     suspicion_packets: u32,
@@ -127,6 +129,7 @@ impl Arbiter {
             again: Again::new(),
             claims: Claims::default(),
             resets: Resets::default(),
+            ended_at: None,
             suspicion: Cause::None,
             suspicion_packets: 0,
             has_dropped: false,
@@ -343,6 +346,7 @@ impl Arbiter {
         let next = self.expected();
         let first = self.extend(sequence, next);
         self.coverage.come_to(line, first.saturating_add(units));
+        self.lines[line].disbelieve(first, first.saturating_add(units));
         self.counters.seen -= units;
         self.suspect(Cause::Malformed);
         self.notice(ts_ns);

@@ -4,7 +4,7 @@ use super::line::LineState;
 use super::reset::is_reset;
 use super::{Arbiter, FURTHEST_AHEAD_UNITS, Verdict};
 use crate::event::{Cause, Event, EventKind, NO_LINE};
-use crate::framing::{Packet, SessionId};
+use crate::framing::{Packet, PacketKind, SessionId};
 use crate::spec::SequenceUnit;
 
 /// A line that falls back by more units than this to the head of the sequence has started again; of one that falls back
@@ -71,7 +71,7 @@ impl Arbiter {
         let was_here = state.session == Some(packet.session);
         let restarts = was_here && self.restarts(line, packet, first, session, ts_ns);
         let is_behind = state.epoch != self.epoch;
-        let opens = if self.needs_witness(&state, session, ts_ns) { Verdict::Claim } else { Verdict::Opens };
+        let opens = if self.needs_witness(&state, packet, session, ts_ns) { Verdict::Claim } else { Verdict::Opens };
         if session.id != packet.session {
             let Some(past) = self.past.iter().find(|past| past.session.id == packet.session) else {
                 return Some(opens);
@@ -94,10 +94,11 @@ impl Arbiter {
         None
     }
 
-    /// Whether one packet of a line does not take the channel out of a session: neither has the line seen it end, nor is it
-    /// long silent.
-    fn needs_witness(&self, line: &LineState, session: &Session, ts_ns: u64) -> bool {
-        let is_at_end = session.is_ended && line.position >= Some(session.next);
+    /// Whether one packet of a line does not take the channel out of a session: neither has the line seen it end and brings
+    /// something, nor is the session long silent.
+    fn needs_witness(&self, line: &LineState, packet: &Packet<'_>, session: &Session, ts_ns: u64) -> bool {
+        let is_data = packet.kind == PacketKind::Data;
+        let is_at_end = is_data && session.is_ended && line.position >= Some(session.next);
         !is_at_end && ts_ns.saturating_sub(self.heard_ns) < LISTENING_NS
     }
 
@@ -124,7 +125,7 @@ impl Arbiter {
         if epoch != self.epoch {
             self.resets.begin(packet, self.epoch, ts_ns);
         }
-        self.elsewhere_run = 0;
+        (self.elsewhere_run, self.ended_at) = (0, None);
         let may_be_earlier = self.session.is_none() && self.lines.len() > 1 && session.first > self.first_sequence;
         self.is_opening = may_be_earlier && self.unit != SequenceUnit::Nothing && !is_reset(packet);
         self.close(ts_ns, events);

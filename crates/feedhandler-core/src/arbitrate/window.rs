@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::line::STRAY_DISTANCE_UNITS;
 use crate::framing::Packet;
 use crate::padded::{Padded, SLACK_BYTES};
 
@@ -41,6 +42,9 @@ impl Held {
         self.end - self.first
     }
 }
+
+/// A packet that comes so many units behind its place may have been overtaken.
+const REORDERED_UNITS: u64 = 64;
 
 /// Whether a packet that waits is where its header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +119,16 @@ impl Window {
     /// Whether the first packet is in doubt.
     pub fn is_first_doubted(&self) -> bool {
         self.held.front().is_some_and(|held| held.doubt != Doubt::None)
+    }
+
+    /// Whether the first packet is alone, several others are behind it, and it is far in front of them, or its line was there
+    /// before it.
+    pub fn is_first_astray(&self) -> bool {
+        let mut held = self.held.iter();
+        let (Some(first), Some(second), Some(_)) = (held.next(), held.next(), held.next()) else { return false };
+        let distance = second.first.saturating_sub(first.end);
+        let has_fallen_back = self.held.iter().any(|other| other.line == first.line && other.ts_ns < first.ts_ns);
+        first.is_alone && (distance > STRAY_DISTANCE_UNITS || (distance > REORDERED_UNITS && has_fallen_back))
     }
 
     /// The first packet, if it begins at `next` or before.

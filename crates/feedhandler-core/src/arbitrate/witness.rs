@@ -15,11 +15,11 @@ use super::{Arbiter, Held, Step};
 pub(super) enum Behind {
     /// Something, but nobody else says so yet.
     Nobody,
-    /// The sequence.
-    Sequence,
+    /// The sequence, up to there at least.
+    Sequence(u64),
     /// The first packet that waits is a stray.
     Stray,
-    /// Nothing that carried a unit, and the lines that announced it have gone on in front.
+    /// Nothing that carried a unit, and the lines that announced it never were there.
     Retreat,
 }
 
@@ -32,36 +32,49 @@ impl Arbiter {
             return Behind::Stray;
         }
         let has_room = !self.has_no_room();
-        if self.has_witness(next) || (grace_ns > 0 && (!has_room || self.is_explained())) {
-            return Behind::Sequence;
+        if let Some(place) = self.witnessed(next) {
+            return Behind::Sequence(place);
         }
         let reached = first.unwrap_or(furthest);
-        let is_near = reached - next <= STRAY_DISTANCE_UNITS;
+        if grace_ns > 0 && (!has_room || self.is_explained()) {
+            return Behind::Sequence(reached);
+        }
+        let is_near = reached - next <= STRAY_DISTANCE_UNITS && !self.is_at_end(next, reached);
         let packets = if is_near { STRAY_PACKETS } else { 0 };
         let since_ns = self.undisputed_since_ns(next, packets).unwrap_or(hole.noticed_ns);
         let is_over = grace_ns == 0 || now_ns >= since_ns.saturating_add(CLAIM_NS);
         let has_waited = now_ns >= since_ns.saturating_add(grace_ns);
+        if is_over && self.is_at_end(next, reached) {
+            return if first.is_some() { Behind::Stray } else { Behind::Retreat };
+        }
         match self.who_has_gone(next, packets) {
-            Gone::None if is_over || (is_near && has_waited) => Behind::Sequence,
-            Gone::On if is_near && is_over => Behind::Sequence,
+            Gone::None if is_over || (is_near && has_waited) => Behind::Sequence(reached),
+            Gone::On if is_near && is_over => Behind::Sequence(reached),
             Gone::On | Gone::Announced if is_over && first.is_some() => Behind::Stray,
             Gone::On | Gone::Announced if is_over => Behind::Retreat,
             _ => Behind::Nobody,
         }
     }
 
-    /// Whether two packets agree that the sequence is behind `next`.
-    fn has_witness(&self, next: u64) -> bool {
-        if self.lines.iter().any(|line| line.epoch == self.epoch && line.vouched > next) {
-            return true;
-        }
-        let undisputed = self.lines_behind(next).filter(|line| line.gone(0) == Gone::None);
-        let mut places = undisputed.filter_map(|line| line.position);
-        places.next().is_some_and(|one| places.any(|other| other.abs_diff(one) <= STRAY_DISTANCE_UNITS))
+    /// How far behind `next` two packets agree that the sequence is.
+    fn witnessed(&self, next: u64) -> Option<u64> {
+        let here = self.lines.iter().filter(|line| line.epoch == self.epoch);
+        let vouched = here.map(|line| line.vouched).filter(|place| *place > next).max();
+        vouched.or_else(|| {
+            let undisputed = self.lines_behind(next).filter(|line| line.gone(0) == Gone::None);
+            let mut places = undisputed.filter_map(|line| line.position);
+            let one = places.next()?;
+            places.find(|other| other.abs_diff(one) <= STRAY_DISTANCE_UNITS).map(|other| other.max(one))
+        })
     }
 
     fn lines_behind(&self, next: u64) -> impl Iterator<Item = &LineState> {
         self.lines.iter().filter(move |line| line.epoch == self.epoch && line.position > Some(next))
+    }
+
+    /// Whether the session was said to end at `next`, in front of what seems to be behind.
+    fn is_at_end(&self, next: u64, reached: u64) -> bool {
+        self.ended_at == Some(next) && reached > next
     }
 
     /// Since when a line has been behind `next` that has not gone on in front.
@@ -96,7 +109,8 @@ impl Arbiter {
     /// Lines never were where they seemed to be, but where they have gone on.
     pub(super) fn retreat(&mut self, next: u64, ts_ns: u64) {
         for (number, line) in self.lines.iter_mut().enumerate() {
-            if line.epoch == self.epoch && line.position > Some(next) && line.retreat(0, ts_ns) {
+            if line.epoch == self.epoch && line.position > Some(next) {
+                line.retreat_to(next, ts_ns);
                 self.coverage.step_back(number);
             }
         }

@@ -82,7 +82,7 @@ impl Offered {
             }
             Content::Heartbeat { .. } => self.heartbeats += 1,
             Content::EndOfSession { .. } => self.ends_of_session += 1,
-            Content::Malformed { .. } | Content::Misread {} => self.malformed += 1,
+            Content::Malformed { .. } | Content::Misread { .. } => self.malformed += 1,
             Content::Unknown {} => self.unknown += 1,
         }
     }

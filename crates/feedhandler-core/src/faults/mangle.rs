@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use super::choice::Choice;
-use super::packet::{Content, Packet};
+use super::packet::{Content, Packet, Passes, PassesAs};
 use super::parts::Parts;
 use super::read::Reading;
 use super::spec::Part;
 use super::stage::Stage;
 use super::truth::{Done, Effect, LineTruth, PartName};
+use crate::framing::PacketKind;
 use crate::plan::Plan;
 use crate::spec::ProtocolSpec;
 
@@ -44,10 +45,10 @@ impl Corrupt {
         let (Some(&offset), Ok(mask)) = (offsets.get(chance.index(offsets.len())), u8::try_from(mask)) else { return };
         let before = packet.payload.clone();
         packet.payload[offset] ^= mask;
-        let effect = effect(self.protocol.as_ref(), &before, &packet.payload);
+        let (effect, content) = changed(self.protocol.as_ref(), packet.content, &before, &packet.payload);
         let part = PartName::from(parts.part_of(offset));
-        truth.note(packet, Done::Corrupt { offset, mask, part, effect });
-        packet.content = after(packet.content, effect);
+        truth.note(packet, Done::Corrupt { offset, mask, part, effect, passes: passes(effect, content) });
+        packet.content = content;
     }
 }
 
@@ -76,35 +77,68 @@ impl Truncate {
         }
         let before = packet.payload.clone();
         packet.payload.truncate(keep);
-        let effect = effect(self.protocol.as_ref(), &before, &packet.payload);
-        truth.note(packet, Done::Truncate { bytes, keep, effect });
-        packet.content = after(packet.content, effect);
+        let (effect, content) = changed(self.protocol.as_ref(), packet.content, &before, &packet.payload);
+        truth.note(packet, Done::Truncate { bytes, keep, effect, passes: passes(effect, content) });
+        packet.content = content;
     }
 }
 
-/// What framing makes of a packet now that it is another.
-fn effect(protocol: Option<&Protocol>, before: &[u8], now: &[u8]) -> Effect {
-    let Some(protocol) = protocol else { return Effect::Unknown };
-    let (plan, _) = &**protocol;
-    match (Reading::of(plan, before), Reading::of(plan, now)) {
+/// What framing makes of a packet now that it is another, and what it is afterwards.
+fn changed(protocol: Option<&Protocol>, content: Content, before: &[u8], now: &[u8]) -> (Effect, Content) {
+    let Some((plan, _)) = protocol.map(|protocol| &**protocol) else { return (Effect::Unknown, content) };
+    let (before, now) = (Reading::of(plan, before), Reading::of(plan, now));
+    let effect = effect(before, now);
+    let content = match effect {
+        Effect::None | Effect::Unknown => content,
+        Effect::Misread => Content::Misread { passes: place(plan, content, before, now) },
+        Effect::Unreadable => Content::Malformed { session: None, next: None },
+        Effect::Malformed => match content {
+            Content::Data { session, last, .. } if before.has_header_of(now) => {
+                Content::Malformed { session: Some(session), next: Some(last.saturating_add(1)) }
+            }
+            _ => Content::Malformed { session: None, next: None },
+        },
+    };
+    (effect, content)
+}
+
+fn effect(before: Reading, now: Reading) -> Effect {
+    match (before, now) {
         (before, now) if before == now => Effect::None,
-        (Reading::Header { session, sequence, units, kind, .. }, now @ Reading::Header { .. }) => {
-            let broken = Reading::Header { session, sequence, units, kind, is_whole: false };
-            if now == broken { Effect::Malformed } else { Effect::Misread }
-        }
+        // Whatever it passes for, it cannot be used.
+        (_, Reading::Header { is_whole: false, .. }) => Effect::Malformed,
         (_, Reading::Nothing) => Effect::Unreadable,
-        (Reading::Nothing, Reading::Header { .. }) => Effect::Misread,
+        _ => Effect::Misread,
     }
 }
 
-/// What a packet is afterwards.
-fn after(content: Content, effect: Effect) -> Content {
-    match (effect, content) {
-        (Effect::None | Effect::Unknown, _) => content,
-        (Effect::Misread, _) | (_, Content::Misread {}) => Content::Misread {},
-        (Effect::Malformed, Content::Data { session, last, .. }) => {
-            Content::Malformed { session: Some(session), next: Some(last.saturating_add(1)) }
-        }
-        (Effect::Malformed | Effect::Unreadable, _) => Content::Malformed { session: None, next: None },
+fn passes(effect: Effect, content: Content) -> Option<Passes> {
+    match content {
+        Content::Misread { passes } if effect == Effect::Misread => passes,
+        _ => None,
     }
+}
+
+/// Which packet one passes for, given which it was.
+fn place(plan: &Plan, content: Content, before: Reading, now: Reading) -> Option<Passes> {
+    let (number, is_of_line, first) = match content {
+        Content::Data { session, first, .. } => (session, true, first),
+        Content::Heartbeat { session, next } | Content::EndOfSession { session, next } => (session, true, next),
+        Content::Misread { passes: Some(Passes { session, first, .. }) } => (session?, true, first),
+        _ => (0, false, 0),
+    };
+    let Reading::Header { session: was, sequence: from, .. } = before else { return None };
+    let Reading::Header { session, sequence, units, kind, .. } = now else { return None };
+    if !is_of_line {
+        return None;
+    }
+    let unused = u64::BITS - plan.framing.sequence_bits;
+    let distance = (sequence.wrapping_sub(from) << unused).cast_signed() >> unused;
+    let first = first.checked_add_signed(distance).unwrap_or(sequence);
+    let kind = match kind {
+        PacketKind::Data => PassesAs::Data,
+        PacketKind::Heartbeat => PassesAs::Heartbeat,
+        PacketKind::EndOfSession => PassesAs::EndOfSession,
+    };
+    Some(Passes { kind, session: (session == was).then_some(number), first, end: first.saturating_add(units) })
 }

@@ -44,9 +44,35 @@ pub(super) enum Content {
         next: Option<u64>,
     },
     /// After a fault it passes for another packet.
-    Misread {},
+    Misread {
+        /// For which, where that can be told.
+        #[serde(skip)]
+        passes: Option<Passes>,
+    },
     /// Nobody said what protocol it is of, or the protocol has no sequence.
     Unknown {},
+}
+
+/// What a packet passes for whose header was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Passes {
+    /// Carries units, is a heartbeat, or ends the session.
+    pub kind: PassesAs,
+    /// Number of the line's session; none where it is of another that nobody sends.
+    pub session: Option<u32>,
+    /// First unit that it claims, or that it says comes next.
+    pub first: u64,
+    /// First unit behind those.
+    pub end: u64,
+}
+
+/// Kinds of packets that one can pass for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PassesAs {
+    Data,
+    Heartbeat,
+    EndOfSession,
 }
 
 /// A packet, and what became of it so far.

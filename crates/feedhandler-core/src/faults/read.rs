@@ -29,6 +29,15 @@ pub(super) enum Reading {
 }
 
 impl Reading {
+    /// Whether both have the same header, whatever stands behind it.
+    pub fn has_header_of(self, other: Self) -> bool {
+        let whole = |reading| match reading {
+            Self::Header { kind, session, sequence, units, .. } => Some((kind, session, sequence, units)),
+            Self::Nothing => None,
+        };
+        whole(self) == whole(other)
+    }
+
     /// Reads a datagram.
     pub fn of(plan: &Plan, payload: &[u8]) -> Self {
         let Ok(packet) = plan.framing.packet(Padded::from(payload)) else { return Self::Nothing };

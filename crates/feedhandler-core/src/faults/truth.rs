@@ -10,7 +10,7 @@ use flate2::Crc;
 use serde::Serialize;
 
 use super::line::Offered;
-use super::packet::{Content, Packet};
+use super::packet::{Content, Packet, Passes};
 use super::spec::Part;
 
 /// What was done to a packet.
@@ -41,11 +41,15 @@ pub(super) enum Done {
         mask: u8,
         part: PartName,
         effect: Effect,
+        #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+        passes: Option<Passes>,
     },
     Truncate {
         bytes: usize,
         keep: usize,
         effect: Effect,
+        #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+        passes: Option<Passes>,
     },
     /// The sender begins anew with it.
     Restart {
