@@ -82,12 +82,14 @@ class Capture:
         if self.protocol is not None:
             packing = _Packing.of(self.protocol, session, max_packet_bytes, window_ns)
         is_by_sequence = any(isinstance(each, int) or _is_number(each) for each in (start, end))
+        bounds = [None if each is None else bound(each) for each in (start, end)]
+        _check_range(*bounds)
         self._files = _Files(
             paths=tuple(fspath(path) for path in paths),
             messages=packing,
             protocol=self.protocol.spec if self.protocol is not None and is_by_sequence else None,
-            start=None if start is None else bound(start),
-            end=None if end is None else bound(end),
+            start=bounds[0],
+            end=bounds[1],
             loops=loops,
             loop_gap_ns=loop_gap_ns,
         )
@@ -176,6 +178,16 @@ def bound(value: Bound) -> dict[str, Any]:
         expected = "a sequence number, a time such as 09:30:00.5 or 2024-06-14T09:30:00Z, or +1.5s"
         raise SendError(f"range: expected {expected}, found {value!r}")
     return found
+
+
+def _check_range(start: dict[str, Any] | None, end: dict[str, Any] | None) -> None:
+    """Refuse a range that nothing can be in, as far as its ends can be compared."""
+    if start is None or end is None or start.keys() != end.keys():
+        return
+    ((kind, first),) = start.items()
+    last = end[kind]
+    if first > last or (first == last and kind != "sequence"):
+        raise SendError(f"range: expected an end behind the start, found {first} to {last} ({kind})")
 
 
 def is_bound(text: str) -> bool:

@@ -1,5 +1,6 @@
 """Sends datagrams at their times: files as recorded or otherwise, and packets that a program made."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 
 from feedhandler import _core
+from feedhandler.errors import SendError
 from feedhandler.protocol import Protocol
 from replay.capture import Address, Capture
 from replay.faults import Faults
@@ -158,6 +160,14 @@ class Sender:
             sleep_only=sleep_only,
             segments=segments,
         )
+        self._process = os.getpid()
+
+    def _check_process(self) -> None:
+        """Refuse to go on in a child: the thread that sends stayed with the parent."""
+        if os.getpid() != self._process:
+            raise SendError(
+                "sender: expected the process that made it, found one that was forked: make another there"
+            )
 
     def replay(
         self,
@@ -199,6 +209,7 @@ class Sender:
             A pacing that cannot be followed, a file or protocol that cannot be replayed, a route from where
             nothing was recorded, or the kernel's refusal to send.
         """
+        self._check_process()
         if not isinstance(source, Capture):
             source = Capture(
                 source,
@@ -249,6 +260,7 @@ class Sender:
         SendError
             The kernel would not send an earlier batch.
         """
+        self._check_process()
         return self._core.queue(packets, deadlines_ns, lines)
 
     def flush(self) -> bool:
@@ -259,6 +271,7 @@ class Sender:
         SendError
             The kernel would not send it.
         """
+        self._check_process()
         return self._core.flush()
 
     def stop(self) -> None:

@@ -256,6 +256,11 @@ CASES: Sequence[tuple[Sequence[str], int, str]] = (
     (["check", "typo.toml"], 2, "typo.toml: ring.slot: "),
     (["replay", "nowhere.pcap", "--to", "127.0.0.1:1"], 1, "nowhere.pcap"),
     (["replay", "day.pcap", "--to", "127.0.0.1"], 2, "expected ADDRESS:PORT"),
+    (
+        ["replay", "day.pcap", "--to", "127.0.0.1:9", "--from", "+2s", "--to", "+1s"],
+        1,
+        "expected an end behind",
+    ),
 )
 
 
@@ -379,6 +384,37 @@ def catches(pid: int) -> bool:
     (mask,) = re.findall(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text())
     wanted = (1 << signal.SIGINT - 1) | (1 << signal.SIGTERM - 1)
     return int(mask, 16) & wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["replay", "day.pcap", "--to", "127.0.0.1:9", "--speed", "0"], "expected a number above 0"),
+        (["replay", "day.pcap", "--to", "127.0.0.1:9", "--rate", "-5"], "expected a number above 0"),
+        (
+            ["generate", "x.pcapng", "--books", "nowhere/books.json"],
+            "expected an existing folder",
+        ),
+    ],
+)
+def test_options_that_cannot_work_are_refused_before_anything_is_done(
+    day: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(day.parent)
+    done = call(*arguments, check=2)
+    assert says in " ".join(done.stderr.replace("│", " ").split())
+    assert not Path("x.pcapng").exists()
+
+
+def test_a_replay_tells_what_it_did_and_that_a_range_holds_nothing(day: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl"
+    to = ("replay", day, "--to", "127.0.0.1:9", "--max")
+    done = call(*to, "--fault", "loss:p=0.1", "--seed", "7", "--truth", truth)
+    assert "seed 7" in done.stdout
+    assert "truth.jsonl" in "".join(done.stdout.split())
+
+    done = call(*to, "--from", "+9000s")
+    assert "the range holds none of the" in done.stderr
 
 
 def test_replay_sends_what_decode_sees(day: Path) -> None:

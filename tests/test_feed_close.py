@@ -6,8 +6,6 @@ import signal
 import socket
 import threading
 import time
-import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
 from itertools import pairwise
@@ -16,6 +14,7 @@ from pathlib import Path
 import market
 import msgspec
 import pytest
+from forked import in_child
 
 import feedhandler as fh
 from feedhandler.address import Address
@@ -193,26 +192,6 @@ def wait_until_received(feed: fh.Feed, count: int) -> None:
             return
         assert time.monotonic() < end_s, f"{wire[0].stats}"
         time.sleep(0.001)
-
-
-def in_child(work: Callable[[], str]) -> str:
-    """Return what `work` says in a process that is forked from this one."""
-    ours, theirs = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # there are threads, and that is the point
-        child = os.fork()
-    if child == 0:
-        try:
-            said = work()
-        except BaseException as error:
-            said = repr(error)
-        os.write(theirs, said.encode())
-        os._exit(0)
-    os.close(theirs)
-    with open(ours, "rb") as told:  # noqa: PTH123 — a descriptor
-        said = told.read().decode()
-    os.waitpid(child, 0)
-    return said
 
 
 @every_mode

@@ -74,6 +74,14 @@ def test_a_range_that_is_none_is_refused(session: Path, text: str) -> None:
         Capture(session, start=text)
 
 
+@pytest.mark.parametrize(("start", "end"), [(7, 6), ("+2s", "+1s"), ("09:30:00", "09:30:00")])
+def test_a_range_whose_end_is_not_behind_its_start_is_refused(
+    session: Path, start: int | str, end: int | str
+) -> None:
+    with pytest.raises(SendError, match="range: expected an end behind the start"):
+        Capture(session, protocol=PROTOCOL, start=start, end=end)
+
+
 def test_a_range_of_sequence_numbers_needs_a_protocol(session: Path) -> None:
     with pytest.raises(SendError, match="needs the protocol"):
         list(Capture(session, start=5))

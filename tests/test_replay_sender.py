@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from captures import capture, payloads
+from forked import in_child
 
 from feedhandler.errors import CaptureError, FeedhandlerError, SendError
 from replay import Datagram, Pacing, Sender, write_pcap
@@ -299,6 +300,19 @@ def test_a_pacing_that_cannot_be_followed_is_refused(
     write_pcap(file, [Datagram(1, GROUP_A, b"x")])
     with pytest.raises(SendError, match="must be a number above 0"):
         Sender([address(line)]).replay(file, pacing)
+
+
+def test_a_process_that_was_forked_makes_a_sender_of_its_own(line: socket.socket) -> None:
+    sender = Sender([address(line)])
+
+    def refusal() -> str:
+        with pytest.raises(SendError) as refused:
+            sender.queue([b"x"])
+        return str(refused.value)
+
+    assert "found one that was forked" in in_child(refusal)
+    assert sender.queue([b"x"])
+    assert sender.flush()
 
 
 @pytest.fixture(name="endless")

@@ -58,6 +58,10 @@ def generate(
     given = {name: limit for name, limit in limits.items() if limit is not None} or {"messages": 1_000_000}
     if len(given) > 1:
         raise typer.BadParameter("expected one of --messages, --bytes and --duration")
+    if books is not None and not books.parent.is_dir():
+        raise typer.BadParameter(
+            f"expected an existing folder, found {shown(str(books.parent))}", param_hint="--books"
+        )
     began_s = time.perf_counter()
     try:
         generator = Generator(seed, instruments, protocol=_protocol(protocol), session=session, rate=rate)

@@ -1,6 +1,7 @@
 """``feedhandler replay``: the datagrams of files sent again, as they were recorded or otherwise."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -130,7 +131,12 @@ def replay(
     sent = sender.sent()
     json = {**msgspec.to_builtins(replayed), "sent": msgspec.to_builtins(sent)}
     json |= {} if wanted is None else {"seed": wanted.seed, "faults": [each.text for each in wanted.faults]}
-    output.result(json, _tables(replayed, sent), as_json=as_json)
+    json |= {} if truth is None else {"truth": str(truth)}
+    if (start or end) and not sent.packets and not replayed.stopped:
+        output.note(f"nothing was sent: the range holds none of the {replayed.left_out:,} datagrams")
+    done = {} if wanted is None else {"faults": f"{len(wanted.faults)}, seed {wanted.seed}"}
+    done |= {} if truth is None else {"truth": str(truth)}
+    output.result(json, _tables(replayed, sent, done), as_json=as_json)
 
 
 def _ends(texts: list[str]) -> tuple[list[str], str | None]:
@@ -172,6 +178,9 @@ def _sender(to: list[str], routes: list[str], reach: Reach) -> Sender:
 def _pacing(speed: float | None, rate: float | None, *, fastest: bool) -> Pacing:
     if speed is not None and (fastest or rate is not None):
         raise typer.BadParameter("either this, or --rate or --max", param_hint="--speed")
+    for value, name in ((speed, "--speed"), (rate, "--rate")):
+        if value is not None and not 0 < value < math.inf:
+            raise typer.BadParameter(f"expected a number above 0, found {value:g}", param_hint=name)
     if fastest and rate is not None:
         raise typer.BadParameter("either this or --max", param_hint="--rate")
     if fastest:
@@ -191,7 +200,7 @@ def _route(text: str) -> tuple[tuple[str, int], tuple[str, int]]:
     return _pair(origin), _pair(destination)
 
 
-def _tables(replayed: Replayed, sent: Sent) -> RenderableType:
+def _tables(replayed: Replayed, sent: Sent, done: Mapping[str, str]) -> RenderableType:
     elapsed_s = sent.elapsed_ns / 1e9
     late = sent.lateness_ns
     rows: dict[str, str | Text] = {
@@ -204,6 +213,7 @@ def _tables(replayed: Replayed, sent: Sent) -> RenderableType:
         rows["left out"] = f"{replayed.left_out:,} outside of the range"
     if replayed.passes > 1:
         rows["passes"] = f"{replayed.passes:,}"
+    rows |= done
     if replayed.truncated:
         rows["truncated"] = Text(replayed.truncated, "yellow")
     if replayed.stopped:
