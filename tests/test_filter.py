@@ -244,13 +244,16 @@ def test_a_packet_that_lies_leaves_a_full_memory_as_it_was(tmp_path: Path) -> No
     assert deleted(tmp_path, [*full, *behind], ["A"]) == [10, 11]
 
 
-def test_what_was_learned_in_a_session_holds_again_when_a_stray_packet_took_the_channel_from_it(
+def test_what_was_learned_in_a_session_holds_again_when_strays_took_the_channel_from_it(
     tmp_path: Path,
 ) -> None:
     before = [packet("S", 1, [introduce(1, "A"), delete(1, 10)])]
-    stray = packet("OTHER", 500, [delete(1, 20), introduce(2, "A"), delete(2, 21)])
+    strays = [
+        packet("OTHER", 500, [delete(1, 20), introduce(2, "A"), delete(2, 21)]),
+        packet("OTHER", 503, [delete(1, 22)]),
+    ]
     behind = [packet("S", 3 + step, [delete(1, 30 + step), delete(2, 60 + step)]) for step in range(0, 40, 2)]
-    orders = deleted(tmp_path, [*before, stray, *behind], ["A"])
+    orders = deleted(tmp_path, [*before, *strays, *behind], ["A"])
     # The eight packets that take the channel back are stale.
     assert orders == [10, 21, *range(46, 70, 2)]
 
