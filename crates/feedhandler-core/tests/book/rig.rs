@@ -52,6 +52,8 @@ pub struct Rig {
     pub pipeline: Pipeline,
     pub books: Books,
     now_ns: u64,
+    /// The session that each channel has come to.
+    sessions: [Option<String>; 2],
 }
 
 impl Rig {
@@ -67,12 +69,18 @@ impl Rig {
         for channel in ["first", "second"] {
             pipeline.add_channel(channel, ["A".to_owned()]);
         }
-        Self { pipeline, books, now_ns: 1_000 }
+        Self { pipeline, books, now_ns: 1_000, sessions: [None, None] }
     }
 
     /// A packet of a session comes, with messages from `first` on; a hole in front of it is a loss.
+    ///
+    /// Where it begins a session, a heartbeat behind it says the same: one packet alone would be waited for.
     pub fn packet(&mut self, channel: usize, session: &str, first: u64, messages: &[Message]) -> &mut Self {
-        self.bytes(channel, &packet_of(session, first, messages))
+        self.bytes(channel, &packet_of(session, first, messages));
+        if self.sessions[channel].replace(session.to_owned()).is_some_and(|before| before != session) {
+            self.bytes(channel, &packet_of(session, first + messages.len() as u64, &[]));
+        }
+        self
     }
 
     /// A datagram comes.
