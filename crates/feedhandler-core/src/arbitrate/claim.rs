@@ -3,7 +3,8 @@
 //! A header that was damaged on the way passes for a packet of a session that there never was. So such a packet waits, as a
 //! *claim*, until a second one agrees with it: one that continues it, another line's copy of it, or the next of its own
 //! line. Meanwhile the present session goes on. Where nothing follows, time tells: a claim is believed when the channel has
-//! been silent for [`CLAIM_NS`] since, and was a stray when its line has gone on in the present session.
+//! been silent for [`CLAIM_NS`] since, and was a stray when its line has gone on in the present session. The only line of a
+//! channel that claims one session and then another has left the present one: the first is believed, be it of one packet.
 
 use super::session::RESTART_DISTANCE_UNITS;
 use super::{Arbiter, FURTHEST_AHEAD_UNITS, Held, Step, Verdict};
@@ -90,14 +91,16 @@ impl Claims {
     }
 
     /// The first claim of which time tells what it is, given when the present session was last heard.
-    fn outcome(&self, now_ns: u64, heard_ns: u64, is_over: bool, has_room: bool) -> Option<(usize, Outcome)> {
+    fn outcome(&self, arbiter: &Arbiter, now_ns: u64, is_over: bool) -> Option<(usize, Outcome)> {
+        let (heard_ns, has_room, is_only_line) = (arbiter.heard_ns, !arbiter.has_no_room(), arbiter.lines.len() == 1);
         let is_crowded = self.0.len() >= MOST_CLAIMS || !has_room;
         self.0.iter().enumerate().find_map(|(at, claim)| {
             let has_waited = is_over || now_ns >= claim.ts_ns.saturating_add(CLAIM_NS);
             let is_silent = now_ns >= heard_ns.max(claim.ts_ns).saturating_add(CLAIM_NS);
             let is_last = is_over && heard_ns <= claim.ts_ns && claim.held.is_some();
+            let is_left = is_only_line && self.0[at..].iter().any(|later| later.session != claim.session);
             match claim.passed {
-                0 if is_silent || is_last => Some((at, Outcome::Believed)),
+                0 if is_silent || is_last || (is_left && claim.held.is_some()) => Some((at, Outcome::Believed)),
                 0 if is_over || is_crowded => Some((at, Outcome::Stray)),
                 1.. if has_waited || is_crowded || claim.passed >= PASSED_PACKETS => Some((at, Outcome::Stray)),
                 _ => None,
@@ -141,7 +144,7 @@ impl Arbiter {
     /// What comes of claims at `now_ns`.
     #[cold]
     pub(super) fn step_claims(&mut self, now_ns: u64, is_over: bool) -> Option<Step> {
-        while let Some((at, outcome)) = self.claims.outcome(now_ns, self.heard_ns, is_over, !self.has_no_room()) {
+        while let Some((at, outcome)) = self.claims.outcome(self, now_ns, is_over) {
             let Claim { line, session, first: sequence, .. } = self.claims.0[at];
             match outcome {
                 Outcome::Believed => return Some(Step::Open { line, session, sequence }),
@@ -158,7 +161,7 @@ impl Arbiter {
 
     /// Whether time tells what a claim is.
     pub(super) fn has_claim_due(&self, now_ns: u64) -> bool {
-        self.claims.outcome(now_ns, self.heard_ns, false, !self.has_no_room()).is_some()
+        self.claims.outcome(self, now_ns, false).is_some()
     }
 
     /// What comes of claims now that nothing more will come.

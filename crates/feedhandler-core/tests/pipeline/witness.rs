@@ -201,3 +201,25 @@ proptest! {
         prop_assert_eq!((rig.delivered.len(), rig.units().lost(), rig.starts.len()), (3_600, 0, 1));
     }
 }
+
+#[test]
+fn sessions_of_one_packet_each_are_believed_on_an_only_line_that_goes_back_to_none() {
+    let mut rig = Rig::with_one_line();
+    for (ts_ns, session) in (1..).zip(["S0", "S1", "S2", "S3"]) {
+        rig.on(A, ts_ns, &packet_of(session, 1, 2));
+    }
+    rig.finish();
+    assert_eq!((rig.delivered.clone(), rig.starts.len()), (vec![1; 4], 4));
+    assert_eq!((rig.units().lost(), rig.channel().lines[A].counters.malformed), (0, 0));
+}
+
+#[test]
+fn another_sessions_name_on_an_only_line_costs_its_packet_and_no_other() {
+    let mut rig = Rig::with_one_line();
+    for number in 0..20 {
+        let session = if number == 9 { "SESSION00X" } else { SESSION };
+        rig.on(A, number, &packet_of(session, 1 + number, 2 + number));
+    }
+    rig.finish();
+    assert_eq!((rig.delivered.len(), rig.starts.len(), rig.units().lost()), (19, 1, 1));
+}
