@@ -44,6 +44,8 @@ ENDURANCE_PART: Final = 0.7
 STALL_S: Final = 0.05
 """How long the callback stalls then, once a second."""
 _ENDURANCE_SLOTS: Final = 1 << 16
+ENDURANCE_BURST: Final = 8
+"""Datagrams that are due at once then, and go to the kernel as one: the sender would be the limit."""
 
 _RCVBUF_BYTES: Final = 4 << 20
 _GRACE_S: Final = 1.5
@@ -140,6 +142,8 @@ class Endurance(msgspec.Struct, frozen=True, kw_only=True):
         For how long, and the length of a stall.
     slots
         Of the ring.
+    burst
+        Datagrams that are due at once.
     delivered, lost
         Datagrams, and messages that were sent and not delivered.
     """
@@ -150,6 +154,7 @@ class Endurance(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     delivered: int
     lost: int
+    burst: int = 1
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +233,7 @@ class _Bench:
             ring={"slots": _ENDURANCE_SLOTS},
             stall_s=STALL_S,
         )
-        return self._run(self._module(options), rate, LATENCY_MESSAGES, seconds)
+        return self._run(self._module(options), rate, LATENCY_MESSAGES, seconds, ENDURANCE_BURST)
 
     def _c(self, mode: str) -> list[str]:
         return [str(self._receiver), mode, str(self._seconds), str(_RCVBUF_BYTES), str(self._receive_cpu)]
@@ -242,7 +247,9 @@ class _Bench:
         module = "feedhandler.bench.receiver"
         return [sys.executable, "-m", module, msgspec.json.encode(options).decode()]
 
-    def _run(self, command: list[str], rate: int, messages: int, seconds: float | None = None) -> Received:
+    def _run(
+        self, command: list[str], rate: int, messages: int, seconds: float | None = None, burst: int = 1
+    ) -> Received:
         """Start a contender, send until it has had enough, and return what it took."""
         # The command is one of our own programs.
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:  # noqa: S603
@@ -252,6 +259,8 @@ class _Bench:
                 packets=(material.quotes_packet(messages),),
                 seconds=(seconds or self._seconds) + _GRACE_S,
                 rate=rate,
+                burst=burst,
+                is_joined=burst > 1,
                 cpu=self._send_cpu,
             )
             with sender.Sending(load):
@@ -282,6 +291,7 @@ def _endurance(bench: _Bench, loads: tuple[Load, ...], seconds: float) -> Endura
         seconds=seconds,
         stall_s=STALL_S,
         slots=_ENDURANCE_SLOTS,
+        burst=ENDURANCE_BURST,
         delivered=found.datagrams,
         lost=found.lost,
     )

@@ -143,10 +143,9 @@ def _endurance(found: receiving.Endurance | None) -> RenderableType:
         return ""
     rate = found.delivered / found.seconds
     came = f"{found.delivered:,} datagrams ({rate:,.0f}/s), {found.lost:,} messages lost"
+    asked = f"{found.datagrams_per_s:,}/s asked for {found.seconds:g} s, {found.burst} at once"
     stalls = f"a stall of {found.stall_s * 1e3:g} ms each second"
-    told = (
-        f"{found.datagrams_per_s:,}/s asked for {found.seconds:g} s, {stalls}, {found.slots:,} slots: {came}"
-    )
+    told = f"{asked}, {stalls}, {found.slots:,} slots: {came}"
     return facts({"endurance": told})
 
 

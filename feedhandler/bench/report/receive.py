@@ -16,11 +16,10 @@ def render(files: Sequence[tuple[str, bytes]]) -> Section:
     parts += [part for pace in result.paces for part in (_pace_title(pace), _pace(pace))]
     if result.endurance is not None:
         found = result.endurance
-        parts.append(
-            f"{found.datagrams_per_s:,} datagrams/s for {found.seconds:g} s, with a callback that stalls "
-            f"{found.stall_s * 1e3:g} ms each second and a ring of {found.slots:,} slots: "
-            f"{found.delivered:,} datagrams came, {found.lost:,} messages were lost."
-        )
+        asked = f"{found.datagrams_per_s:,} datagrams/s asked for {found.seconds:g} s, {found.burst} at once"
+        stalls = f"a callback that stalls {found.stall_s * 1e3:g} ms each second"
+        came = f"{found.delivered / found.seconds:,.0f} a second came, {found.lost:,} messages were lost"
+        parts.append(f"{asked}, with {stalls} and a ring of {found.slots:,} slots: {came}.")
     return Section("\n\n".join(parts))
 
 
