@@ -25,7 +25,7 @@ def test_a_debug_build_is_not_measured() -> None:
 
 @needs_release
 def test_what_could_not_be_built_has_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "build", lambda: None)
+    monkeypatch.setattr(files, "build", lambda _: None)
 
     result = files.run(size_bytes=_SIZE_BYTES, rounds=2)
 
@@ -49,7 +49,7 @@ def test_a_contender_that_read_something_else_is_refused(
         'echo "${answer%\\}}, \\"bytes\\": $(stat -c %s "$1")}"\n'
     )
     program.chmod(0o755)
-    monkeypatch.setattr(files, "build", lambda: program)
+    monkeypatch.setattr(files, "build", lambda _: program.parent)
 
     with pytest.raises(WrongAnswerError, match="found 1 with 2"):
         files.run(size_bytes=_SIZE_BYTES, rounds=1)

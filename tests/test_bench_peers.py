@@ -60,9 +60,8 @@ def test_a_peer_whose_build_failed_says_why(place: Path) -> None:
     (place / "target").mkdir()
     (place / "target" / "go.log").write_text("go: downloading\nerror: no such module\nsee the log\n")
 
-    why = peers.not_built(peer("sh"))
+    why = peers.not_built(peer("sh")) or ""
 
-    assert why is not None
     assert why.startswith("its build failed: error: no such module (")
 
 
@@ -99,10 +98,10 @@ def test_a_peer_decodes_every_message(name: str, tmp_path: Path, monkeypatch: py
     found, told = Course(tmp_path, warmup_s=0.05, seconds=0.4).run(name, LOAD, rate_per_s=2_000)
 
     assert found.messages == 7 * found.datagrams > 0
-    assert found.latency_ns is not None
-    assert found.latency_ns["count"] == found.datagrams
+    late_ns = found.latency_ns or {}
+    assert late_ns["count"] == found.datagrams
     assert told.packets >= found.datagrams
-    assert 0 < found.latency_ns["p50"] <= found.latency_ns["p99_9"] <= 1.001 * found.latency_ns["max"]
+    assert 0 < late_ns["p50"] <= late_ns["p99_9"] <= 1.001 * late_ns["max"]
 
 
 class TestWithASender:

@@ -10,22 +10,11 @@ from loads import sent
 from feedhandler.bench import decode, receive, send, standings
 from feedhandler.bench.alternate import Rate
 from feedhandler.bench.contender import OURS, Turn, payload
-from feedhandler.bench.machine import Machine
 from feedhandler.bench.receiver import Received
 from feedhandler.bench.report import page
 from feedhandler.bench.report.kinds import KINDS
 from feedhandler.cli import bench_out
 
-MACHINE = Machine(
-    cpu="a processor",
-    cores=2,
-    core_ghz=3.5,
-    governor=None,
-    load=0.5,
-    kernel="6.1",
-    python="3.11.7",
-    build_profile="release",
-)
 LOAD = payload(7)
 
 
@@ -60,7 +49,7 @@ def peers_result(processor_share: float = 1.0) -> standings.Result:
         ),
     )
     return standings.Result(
-        machine=MACHINE,
+        machine=latencies.MACHINE,
         rounds=1,
         seconds=1.0,
         warmup_s=0.5,
@@ -90,10 +79,14 @@ def other_results() -> dict[str, msgspec.Struct]:
     sender = send.Contender(datagrams_per_s=1e6, spread=0.1, ratio=1.0)
     return {
         "latency": latencies.measurement().result,
-        "decode": decode.Result(MACHINE, 5, 0.3, {"msgpack_quotes": case}),
-        "receive": receive.Result(machine=MACHINE, rounds=5, seconds=1.0, loads=(load,), paces=()),
+        "decode": decode.Result(latencies.MACHINE, 5, 0.3, {"msgpack_quotes": case}),
+        "receive": receive.Result(machine=latencies.MACHINE, rounds=5, seconds=1.0, loads=(load,), paces=()),
         "send": send.Result(
-            machine=MACHINE, rounds=5, seconds=1.0, bytes=200, contenders={"replay, sendmmsg": sender}
+            machine=latencies.MACHINE,
+            rounds=5,
+            seconds=1.0,
+            bytes=200,
+            contenders={"replay, sendmmsg": sender},
         ),
     }
 
@@ -123,7 +116,7 @@ def test_every_kind_has_its_section_and_plots(tmp_path: Path, readme: Path) -> N
         ["peers-overload.png", "peers-7.png", "latency.png", "decode.png"], b"\x89PNG"
     )
     assert all(f"](benchmarks/{name})" in text for name in plots)
-    assert "a processor, 2 cores at 3.5 GHz" in text
+    assert "a processor, 2 cores at 3.0 GHz" in text
     assert "| corrected: due → Python | 1,500.2 |" in text
     assert "| sender stalls for 100 ms 2 times in 1.2 s | p99 | 94.0 ms |" in text
 

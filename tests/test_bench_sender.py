@@ -79,7 +79,7 @@ def test_what_is_sent_is_a_feed_on_every_line_of_every_channel() -> None:
             received = 0
             while received < 200 * MESSAGES:
                 batch = feed.poll(10.0)
-                assert batch is not None
+                assert batch is not None, f"{received} messages came, and nothing more in time"
                 received += batch.size
             sent = sending.result(10.0)
         while feed.poll(0.1) is not None:

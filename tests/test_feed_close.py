@@ -61,7 +61,7 @@ def receive(feed: fh.Feed, messages: int) -> None:
     received = 0
     while received < messages:
         batch = feed.poll(PATIENCE_S)
-        assert batch is not None
+        assert batch is not None, f"{received} messages came, and nothing more in time"
         received += batch.size
 
 

@@ -46,7 +46,7 @@ def receive(feed: fh.Feed, packets: list[bytes]) -> None:
     received = 0
     while received < len(packets):
         batch = feed.poll(5.0)
-        assert batch is not None
+        assert batch is not None, f"{received} messages came, and nothing more in time"
         received += batch.size
 
 

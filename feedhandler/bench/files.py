@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from feedhandler.bench.alternatives import build
 from feedhandler.bench.decode import WrongAnswerError
 from feedhandler.bench.file_reader import Read
 from feedhandler.bench.machine import Machine, machine, one_core, require_release
@@ -39,7 +40,6 @@ MEMORY_PART: Final = 4
 GROWN_PART: Final = 0.1
 """Memory that grows by less than this part of what the file grows by does not grow with it."""
 
-_PROJECT: Final = Path(__file__).parents[2] / "benchmarks" / "alternatives" / "files"
 _SEED: Final = 20_250_131
 _INSTRUMENTS: Final = 200
 _DPKT_BYTES: Final = 32 << 20
@@ -183,23 +183,14 @@ def _beginning(path: Path, into: Path) -> Path:
 
 def _contenders(path: Path) -> Mapping[str, Callable[[], Read]]:
     contenders: dict[str, Callable[[], Read]] = {OURS: partial(_python, "feedhandler", path)}
-    program = build()
-    if program is not None:
-        contenders[STRUCTS] = partial(_run, [str(program), str(path), "keep"])
-        contenders[STRUCTS_AGAIN] = partial(_run, [str(program), str(path), "reuse"])
+    built = build("files")
+    if built is not None:
+        program = str(built / "struct-reader")
+        contenders[STRUCTS] = partial(_run, [program, str(path), "keep"])
+        contenders[STRUCTS_AGAIN] = partial(_run, [program, str(path), "reuse"])
     if find_spec("dpkt") is not None:
         contenders[DPKT] = partial(_python, "dpkt", path)
     return contenders
-
-
-def build() -> Path | None:
-    """Build the reader in Rust; None outside of a checkout, or where cargo cannot build it."""
-    command = ["cargo", "build", "--release", "--quiet", "--locked"]
-    try:
-        subprocess.run(command, cwd=_PROJECT, check=True)  # noqa: S603 — a constant command
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return _PROJECT / "target" / "release" / "struct-reader"
 
 
 def _python(way: str, path: Path) -> Read:

@@ -1,14 +1,12 @@
 """The decoders written by hand in ``benchmarks/alternatives/decode``, called in this process by ctypes."""
 
 import ctypes
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-_PROJECT = Path(__file__).parents[2] / "benchmarks" / "alternatives" / "decode"
-_LIBRARY = _PROJECT / "target" / "release" / "libhandwritten_decode.so"
+from feedhandler.bench.alternatives import build
+
 _MALFORMED = 2**64 - 1
 
 
@@ -17,14 +15,10 @@ Library = ctypes.CDLL
 
 def load() -> Library | None:
     """Build the library and load it; None outside of a checkout, or where cargo cannot build it."""
-    if not _PROJECT.exists():
+    built = build("decode")
+    if built is None:
         return None
-    try:
-        command = ["cargo", "build", "--release", "--quiet", "--locked"]
-        subprocess.run(command, cwd=_PROJECT, check=True)  # noqa: S603 — a constant command
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    library = ctypes.CDLL(str(_LIBRARY))
+    library = ctypes.CDLL(str(built / "libhandwritten_decode.so"))
     for kind in ("quotes", "itch", "book"):
         new, run, total = (getattr(library, f"{kind}_{what}") for what in ("new", "run", "sum"))
         new.restype, new.argtypes = ctypes.c_void_p, [ctypes.c_size_t]

@@ -100,7 +100,7 @@ def build_c(program: str, into: Path) -> Path | None:
     Parameters
     ----------
     program
-        Its name: ``receive``, ``send`` or ``blast``.
+        Its name: ``receive`` or ``blast``.
     into
         Folder for the result.
     """

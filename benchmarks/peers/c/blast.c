@@ -10,25 +10,12 @@
 #include <errno.h>
 #include <netinet/udp.h>
 #include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "program.h"
 
 enum { BATCH = 64, MOST_BYTES = 1000 };
-
-static uint64_t now_ns(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 int main(int argc, char **argv) {
     char *colon = argc == 6 ? strrchr(argv[1], ':') : 0;
@@ -56,8 +43,8 @@ int main(int argc, char **argv) {
         headers[at].msg_hdr.msg_iov = &buffers[at];
         headers[at].msg_hdr.msg_iovlen = 1;
     }
-    uint64_t sent = 0, begun = now_ns(), end = begun + (uint64_t)(atof(argv[4]) * 1e9);
-    while (now_ns() < end) {
+    uint64_t sent = 0, begun = clock_ns(CLOCK_MONOTONIC), end = begun + (uint64_t)(atof(argv[4]) * 1e9);
+    while (clock_ns(CLOCK_MONOTONIC) < end) {
         int taken = joins ? (send(fd, payload, BATCH * bytes, 0) < 0 ? -1 : BATCH) : sendmmsg(fd, headers, BATCH, 0);
         if (taken >= 0) {
             sent += (uint64_t)taken;
@@ -65,6 +52,6 @@ int main(int argc, char **argv) {
             fail(argv[2]);
         }
     }
-    printf("{\"sent\": %llu, \"elapsed_s\": %.6f}\n", (unsigned long long)sent, (double)(now_ns() - begun) / 1e9);
+    printf("{\"sent\": %llu, \"elapsed_s\": %.6f}\n", (unsigned long long)sent, (double)(clock_ns(CLOCK_MONOTONIC) - begun) / 1e9);
     return 0;
 }

@@ -8,13 +8,11 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/udp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "histogram.h"
+#include "program.h"
 #include "quotes.h"
 
 enum { BATCH = 64, DATAGRAM_BYTES = 2048, RUN_BYTES = 65536, CONTROL_BYTES = 64 };
@@ -27,17 +25,6 @@ struct received {
 
 static struct quotes quotes;
 static struct received received;
-
-static uint64_t now_ns(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static int bound_socket(int buffer, int coalesced) {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -53,7 +40,7 @@ static int bound_socket(int buffer, int coalesced) {
 
 static void take(const unsigned char *datagram, size_t len) {
     struct packet packet = quotes_packet(&quotes, datagram, len);
-    uint64_t now = now_ns();
+    uint64_t now = clock_ns(CLOCK_REALTIME);
     histogram_record(&received.latency, now > packet.send_time_ns ? now - packet.send_time_ns : 0);
     if (received.datagrams++ == 0) received.first_sequence = packet.sequence;
     received.last_sequence = packet.sequence;
@@ -100,7 +87,7 @@ static void receive(int fd, int coalesced, double warmup_s, double seconds) {
     for (;;) {
         int taken = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, 0);
         if (taken < 0) fail("recvmmsg");
-        uint64_t now = now_ns();
+        uint64_t now = clock_ns(CLOCK_REALTIME);
         if (!warm) {
             warm = now + (uint64_t)(warmup_s * 1e9);
             end = warm + (uint64_t)(seconds * 1e9);
@@ -118,17 +105,6 @@ static void receive(int fd, int coalesced, double warmup_s, double seconds) {
     free(controls);
 }
 
-/* Largest resident memory of this program; getrusage would tell that of the one that started it. */
-static long rss_kib(void) {
-    char line[256];
-    long kib = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    while (status && fgets(line, sizeof line, status))
-        if (sscanf(line, "VmHWM: %ld", &kib) == 1) break;
-    if (status) fclose(status);
-    return kib;
-}
-
 static double seconds_of(struct timeval time) { return (double)time.tv_sec + (double)time.tv_usec / 1e6; }
 
 static void tell(void) {
@@ -136,7 +112,7 @@ static void tell(void) {
     getrusage(RUSAGE_SELF, &now);
     double cpu = seconds_of(now.ru_utime) + seconds_of(now.ru_stime) - seconds_of(received.begun.ru_utime) -
                  seconds_of(received.begun.ru_stime);
-    double elapsed = (double)(now_ns() - received.begun_ns) / 1e9;
+    double elapsed = (double)(clock_ns(CLOCK_REALTIME) - received.begun_ns) / 1e9;
     const struct histogram *latency = &received.latency;
     printf("{\"datagrams\": %lu, \"bytes\": %lu, \"messages\": %lu, \"sum\": %lu, \"first_sequence\": %lu, "
            "\"last_sequence\": %lu, \"elapsed_s\": %.6f, \"cpu_s\": %.6f, \"rss_kib\": %ld, ",

@@ -1,25 +1,14 @@
 """What `bench files` and `bench throughput` have to say in the report."""
 
+import latencies
 import msgspec
 import pytest
 
 from feedhandler.bench import files, throughput
 from feedhandler.bench.limit import Limit, Try
-from feedhandler.bench.machine import Machine
 from feedhandler.bench.report import files as files_report
 from feedhandler.bench.report import throughput as throughput_report
 from feedhandler.bench.throughput_cases import Case
-
-_MACHINE = Machine(
-    cpu="a processor",
-    cores=2,
-    core_ghz=3.5,
-    governor=None,
-    load=0.5,
-    kernel="6.1",
-    python="3.11.7",
-    build_profile="release",
-)
 
 
 def _load(datagrams_per_s: float, **more: float) -> throughput.Load:
@@ -64,7 +53,7 @@ def test_limits_are_shown_with_what_they_are_worth() -> None:
         _row(Case(factor="size", value="1,000"), Limit(0, 1_000, is_the_senders=False, tries=())),
     )
     result = throughput.Result(
-        machine=_MACHINE, rounds=1, seconds=1.0, steps=8, rcvbuf_bytes=16 << 20, rows=rows
+        machine=latencies.MACHINE, rounds=1, seconds=1.0, steps=8, rcvbuf_bytes=16 << 20, rows=rows
     )
 
     section = throughput_report.render([("throughput", msgspec.json.encode(result))])
@@ -90,7 +79,7 @@ def test_goals_that_were_not_reached_are_shown_as_such() -> None:
     )
     goals = (files.Goal("GB/s", 1.0, 1.1, True), files.Goal("times as fast as others", 3.0, 0.9, False))
     result = files.Result(
-        machine=_MACHINE,
+        machine=latencies.MACHINE,
         rounds=1,
         bytes=1 << 30,
         messages=9_000_000,
